@@ -85,7 +85,10 @@ export const groupChangedEntrySchema = Type.Object(
     unbanned: Type.Optional(userIdSchema),
     closed: Type.Optional(Type.Literal(true, { description: "The last member left; the group is no more." })),
   },
-  { additionalProperties: false, description: "A setting, a role, or a ban changed. Seq 1 of a group is its creation." },
+  {
+    additionalProperties: false,
+    description: "A setting, a role, or a ban changed. Seq 1 of a group is its creation.",
+  },
 );
 
 export const entrySchema = Type.Union([

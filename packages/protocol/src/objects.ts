@@ -1,5 +1,12 @@
 import Type, { type Static } from "typebox";
-import { descriptionSchema, entrySchema, groupNameSchema, historySchema, roleSchema, visibilitySchema } from "./entries.ts";
+import {
+  descriptionSchema,
+  entrySchema,
+  groupNameSchema,
+  historySchema,
+  roleSchema,
+  visibilitySchema,
+} from "./entries.ts";
 import { conversationIdSchema, cursorSchema, inviteIdSchema, seqSchema, tokenIdSchema, userIdSchema } from "./ids.ts";
 import { limits } from "./limits.ts";
 
@@ -38,8 +45,14 @@ export const conversationStateSchema = Type.Object(
     with_user: Type.Optional(userIdSchema),
     role: roleSchema,
     head: cursorSchema,
-    first_seq: Type.Unsafe<Static<typeof seqSchema>>({ ...seqSchema, description: "The first entry that the user may read." }),
-    joined_seq: Type.Unsafe<Static<typeof seqSchema>>({ ...seqSchema, description: "The entry with which he last joined; 1 in a direct conversation." }),
+    first_seq: Type.Unsafe<Static<typeof seqSchema>>({
+      ...seqSchema,
+      description: "The first entry that the user may read.",
+    }),
+    joined_seq: Type.Unsafe<Static<typeof seqSchema>>({
+      ...seqSchema,
+      description: "The entry with which he last joined; 1 in a direct conversation.",
+    }),
     read_seq: cursorSchema,
     unread: Type.Integer({ minimum: 0, description: "Messages after read_seq." }),
     notify: notifyModeSchema,
@@ -62,10 +75,7 @@ export const groupSchema = Type.Object(
 );
 export type Group = Static<typeof groupSchema>;
 
-export const memberSchema = Type.Object(
-  { user: userSchema, role: roleSchema, joined_seq: seqSchema },
-  closed,
-);
+export const memberSchema = Type.Object({ user: userSchema, role: roleSchema, joined_seq: seqSchema }, closed);
 export type Member = Static<typeof memberSchema>;
 
 export const inviteSchema = Type.Object(

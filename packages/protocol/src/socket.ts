@@ -2,7 +2,14 @@ import Type, { type Static } from "typebox";
 import { entrySchema, mentionsSchema, metadataSchema, textSchema } from "./entries.ts";
 import { errorCodes } from "./errors.ts";
 import { conversationStateSchema, haveSchema, notificationSchema, syncStatusSchema, userSchema } from "./objects.ts";
-import { conversationIdSchema, cursorSchema, messageIdSchema, seqSchema, sessionIdSchema, userIdSchema } from "./ids.ts";
+import {
+  conversationIdSchema,
+  cursorSchema,
+  messageIdSchema,
+  seqSchema,
+  sessionIdSchema,
+  userIdSchema,
+} from "./ids.ts";
 
 /** The frames of the WebSocket, subprotocol `tidings.v1`: one JSON object a frame, told apart by `type`. */
 
@@ -34,7 +41,8 @@ export const sendSchema = Type.Object(
     to: Type.Optional(
       Type.Unsafe<Static<typeof userIdSchema>>({
         ...userIdSchema,
-        description: "Instead of `conversation`: the other user of a direct conversation, which the first message makes.",
+        description:
+          "Instead of `conversation`: the other user of a direct conversation, which the first message makes.",
       }),
     ),
     message_id: messageIdSchema,
@@ -81,7 +89,9 @@ export const welcomeSchema = Type.Object(
     type: Type.Literal("welcome"),
     session: sessionIdSchema,
     user: userSchema,
-    heartbeat_ms: ms("A `heads` frame comes at least this often; a client that sees nothing for one and a half of it reconnects."),
+    heartbeat_ms: ms(
+      "A `heads` frame comes at least this often; a client that sees nothing for one and a half of it reconnects.",
+    ),
     conversations: Type.Array(conversationStateSchema, { description: "All that the user is in." }),
     notified: Type.Integer({ minimum: 0, description: "The number of the user's newest notification." }),
   },
@@ -113,7 +123,9 @@ export const deliverSchema = Type.Object(
 export const syncedSchema = Type.Object(
   {
     type: Type.Literal("synced"),
-    request: Type.Optional(Type.Integer({ minimum: 0, description: "Absent where it closes the resume that `hello` began." })),
+    request: Type.Optional(
+      Type.Integer({ minimum: 0, description: "Absent where it closes the resume that `hello` began." }),
+    ),
     conversations: Type.Array(
       Type.Object(
         {
@@ -127,7 +139,10 @@ export const syncedSchema = Type.Object(
       ),
     ),
   },
-  { ...closed, description: "Everything that the sync had to deliver was delivered; what it did not have room for is named." },
+  {
+    ...closed,
+    description: "Everything that the sync had to deliver was delivered; what it did not have room for is named.",
+  },
 );
 
 export const headsSchema = Type.Object(
@@ -135,7 +150,10 @@ export const headsSchema = Type.Object(
     type: Type.Literal("heads"),
     heads: Type.Record(Type.String(), cursorSchema, { description: "conversation → head" }),
   },
-  { ...closed, description: "Heartbeat, and the word that a conversation has more than was delivered: sync what you lack." },
+  {
+    ...closed,
+    description: "Heartbeat, and the word that a conversation has more than was delivered: sync what you lack.",
+  },
 );
 
 export const hintSchema = Type.Object(
@@ -157,7 +175,10 @@ export const endedSchema = Type.Object(
   {
     type: Type.Literal("ended"),
     conversation: conversationIdSchema,
-    last_seq: Type.Unsafe<Static<typeof seqSchema>>({ ...seqSchema, description: "Nothing after this one may be read." }),
+    last_seq: Type.Unsafe<Static<typeof seqSchema>>({
+      ...seqSchema,
+      description: "Nothing after this one may be read.",
+    }),
     reason: Type.Union([Type.Literal("left"), Type.Literal("removed"), Type.Literal("banned")]),
   },
   closed,

@@ -23,7 +23,10 @@ export interface GroupStore {
   membership(conversation: ConversationId, user: UserId): Promise<Membership | undefined>;
 
   /** Memberships of one state, by user id (code unit order); `after` is a user id. */
-  members(conversation: ConversationId, request: PageRequest & { state: "active" | "banned" }): Promise<Page<Membership>>;
+  members(
+    conversation: ConversationId,
+    request: PageRequest & { state: "active" | "banned" },
+  ): Promise<Page<Membership>>;
 
   /**
    * Who becomes owner when `leaving` goes: of the other active members the one with the highest role, among those the one
