@@ -72,12 +72,18 @@ export type Access = {
 export interface AccessService {
   /** For a sender: an active member. Rejects with `not-a-member`, `conversation-not-found`. Cached; exact on one machine. */
   accessAsMember(conversation: ConversationId, user: UserId): Promise<Access>;
+  /** The same without waiting, if it is cached: a sender's hot path. */
+  cachedMember(conversation: ConversationId, user: UserId): Access | undefined;
+  /** Makes the direct conversation of two users known to the Group DB, so that both are members of it. Again does nothing. */
+  openDirect(conversation: ConversationId): Promise<void>;
   /** For a reader: also a former member, with `lastSeq`. Rejects as above. */
   accessAsReader(conversation: ConversationId, user: UserId): Promise<Access>;
   /** For many at once; a conversation that the user may not know of is absent. */
   accessAll(user: UserId, conversations: readonly ConversationId[]): Promise<ReadonlyMap<ConversationId, Access>>;
   /** Forgets what is cached of a conversation; the Group Worker and the Group Service call it when entries change it. */
   forget(conversation: ConversationId, user?: UserId): void;
+  /** The conversations that the user is an active member of, in no order. Cached; exact on one machine. */
+  conversationIds(user: UserId): Promise<readonly ConversationId[]>;
   /** The states of all conversations that the user is an active member of and that have an entry. */
   states(user: UserId): Promise<readonly ConversationState[]>;
   state(user: UserId, conversation: ConversationId): Promise<ConversationState>;

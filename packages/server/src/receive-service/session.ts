@@ -1,0 +1,66 @@
+import type { Socket } from "node:net";
+import type { ConversationId, SessionId } from "@tidings/protocol";
+import type { Caller } from "../services.ts";
+import type { Subscription } from "./local-conversation.ts";
+
+/**
+ * A session on a WebSocket that said who it is. Its state is small on purpose: a machine holds tens of thousands.
+ */
+export class Session {
+  readonly id: SessionId;
+  readonly caller: Caller;
+  readonly openedAtMs: number;
+  /** One for each conversation, in no order. */
+  readonly subscriptions: Subscription[] = [];
+  /** Conversations that the user came into while `welcome` was being put together; undefined once it was sent. */
+  joinedMeanwhile: Set<ConversationId> | undefined = new Set();
+  /** More than the bound is unsent: bodies are withheld, heads follow when the socket has drained. */
+  backlogged = false;
+  closed = false;
+  /** Set by a ping, cleared by its pong. */
+  awaitsPong = false;
+  lastBeatMs: number;
+  /** What ends the socket, with a frame and a close code. */
+  readonly end: (code: number, reason: string) => void;
+  readonly #socket: Socket;
+  #corked = false;
+
+  constructor(options: { id: SessionId; caller: Caller; socket: Socket; nowMs: number; end: (code: number, reason: string) => void }) {
+    this.id = options.id;
+    this.caller = options.caller;
+    this.#socket = options.socket;
+    this.openedAtMs = options.nowMs;
+    this.lastBeatMs = options.nowMs;
+    this.end = options.end;
+  }
+
+  /** Writes a whole frame. The socket's own queue is its only buffer; `unsentBytes` says how long it is. */
+  write(frame: Buffer): void {
+    if (!this.closed) this.#socket.write(frame);
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** From now until `uncork`, frames are gathered into one write to the system. Answers whether that begins now. */
+  cork(): boolean {
+    if (this.#corked || this.closed) return false;
+    this.#corked = true;
+    this.#socket.cork();
+    return true;
+  }
+
+  uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#socket.uncork();
+  }
+
+  subscription(conversation: ConversationId): Subscription | undefined {
+    for (const subscription of this.subscriptions) {
+      if (subscription.conversation.id === conversation) return subscription;
+    }
+    return undefined;
+  }
+}
