@@ -9,7 +9,8 @@ import type { ConversationId, Seq } from "@tidings/protocol";
 export interface ChangeFeed {
   /**
    * Batches of changes after the consumer's stored position, and then live, until the signal aborts (the iteration then
-   * ends without an error). A consumer that never advanced begins at the first change that the feed still has.
+   * ends without an error). A consumer that never advanced begins at the first change that the feed still has; from then on
+   * it is known, and the feed keeps what it has not advanced over.
    *
    * Ordering: by position; of one conversation, ranges are contiguous and ascending. At least once: what was not
    * advanced over comes again after a restart. Only committed changes; each commit is seen without polling delay.

@@ -67,7 +67,10 @@ export type Membership = {
   readonly state: "active" | "left" | "removed" | "banned";
   /** The `member-joined` entry with which he last joined; 1 in a direct conversation; 0 if he was banned and never in. */
   readonly joinedSeq: Seq;
-  /** The entry that ended the membership: the last one that he may read. Absent while it is active. */
+  /**
+   * The entry that ended the membership: the last one that he may read. Absent while it is active; 0 if he was
+   * banned and never in.
+   */
   readonly endedSeq?: Seq;
 };
 

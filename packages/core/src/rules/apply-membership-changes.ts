@@ -95,7 +95,13 @@ class Draft {
   #ban(user: UserId, change: MembershipChange): void {
     const membership = this.#membership(user);
     if (membership?.state === "active") return this.#end(user, "banned", change);
-    const never = { conversation: this.#conversation, user, role: "member", joinedSeq: asSeq(0), endedSeq: asSeq(0) } as const;
+    const never = {
+      conversation: this.#conversation,
+      user,
+      role: "member",
+      joinedSeq: asSeq(0),
+      endedSeq: asSeq(0),
+    } as const;
     this.#changed.set(user, { ...(membership ?? never), state: "banned" });
   }
 

@@ -1,0 +1,2 @@
+export * from "./memory-links.ts";
+export * from "./memory-stores.ts";
