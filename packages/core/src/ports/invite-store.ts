@@ -6,7 +6,8 @@ export interface InviteStore {
   create(invite: InviteRecord, options: { liveMax: number; nowMs: number }): Promise<boolean>;
   /**
    * Takes one use for the user, atomically: never more than `usesMax` users in all. A user who used it before uses
-   * nothing up, and may while it is neither expired nor revoked. Undefined, and nothing changed, if there is no such code or it is expired, revoked or used up.
+   * nothing up, and may while it is neither expired nor revoked. Undefined, and nothing changed, if there is no
+   * such code or it is expired, revoked or used up.
    */
   use(codeHash: string, user: UserId, nowMs: number): Promise<InviteRecord | undefined>;
   /** Gives back the use of a user who could not join after all. Again does nothing. */

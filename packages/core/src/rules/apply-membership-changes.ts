@@ -1,4 +1,4 @@
-import { asSeq, type ConversationId, type Role, type UserId } from "@tidings/protocol";
+import { asSeq, type ConversationId, type Role, type Seq, type UserId } from "@tidings/protocol";
 import type { GroupRecord, Membership, MembershipChange } from "../ports/group-store.ts";
 
 /** What the Group DB holds of one group, as far as some changes concern it. */
@@ -68,13 +68,18 @@ class Draft {
     this.group.appliedSeq = change.seq;
     switch (change.change) {
       case "joined":
-        return this.#join(change);
+        this.#join(change);
+        break;
       case "left":
-        return this.#end(change.user, "left", change);
+        this.#end(change.user, "left", change.seq);
+        break;
       case "removed":
-        return change.banned ? this.#ban(change.user, change) : this.#end(change.user, "removed", change);
+        if (change.banned) this.#ban(change.user, change.seq);
+        else this.#end(change.user, "removed", change.seq);
+        break;
       case "settings":
-        return this.#set(change);
+        this.#set(change);
+        break;
     }
   }
 
@@ -84,7 +89,7 @@ class Draft {
     this.#count(role, 1);
   }
 
-  #end(user: UserId, state: "left" | "removed" | "banned", { seq }: MembershipChange): void {
+  #end(user: UserId, state: "left" | "removed" | "banned", seq: Seq): void {
     const membership = this.#membership(user);
     if (membership?.state !== "active") return;
     this.#changed.set(user, { ...membership, state, endedSeq: seq });
@@ -92,16 +97,14 @@ class Draft {
   }
 
   /** Also for a user who is not in, so that he cannot come in; what he may still read stays as it was. */
-  #ban(user: UserId, change: MembershipChange): void {
+  #ban(user: UserId, seq: Seq): void {
     const membership = this.#membership(user);
-    if (membership?.state === "active") return this.#end(user, "banned", change);
-    const never = {
-      conversation: this.#conversation,
-      user,
-      role: "member",
-      joinedSeq: asSeq(0),
-      endedSeq: asSeq(0),
-    } as const;
+    if (membership?.state === "active") {
+      this.#end(user, "banned", seq);
+      return;
+    }
+    const nothing = { joinedSeq: asSeq(0), endedSeq: asSeq(0) };
+    const never = { conversation: this.#conversation, user, role: "member", ...nothing } as const;
     this.#changed.set(user, { ...(membership ?? never), state: "banned" });
   }
 
