@@ -15,6 +15,9 @@ export type Visibility = Static<typeof visibilitySchema>;
 export const historySchema = Type.Union([Type.Literal("everything"), Type.Literal("since-join")]);
 export type History = Static<typeof historySchema>;
 
+/** Names stand in one line of a list or a terminal, where a control character could pretend to be something else. */
+export const oneLinePattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
+
 export const textSchema = Type.String({
   minLength: 1,
   maxLength: limits.textBytesMax,
@@ -28,7 +31,11 @@ export const mentionsSchema = Type.Array(userIdSchema, {
 export const metadataSchema = Type.Record(Type.String(), Type.Unknown(), {
   description: `Whatever the sender's program wants to say; at most ${limits.metadataBytesMax} bytes of JSON.`,
 });
-export const groupNameSchema = Type.String({ minLength: 1, maxLength: limits.groupNameLengthMax });
+export const groupNameSchema = Type.String({
+  minLength: 1,
+  maxLength: limits.groupNameLengthMax,
+  pattern: oneLinePattern,
+});
 export const descriptionSchema = Type.String({ maxLength: limits.descriptionLengthMax });
 
 const common = {

@@ -35,9 +35,10 @@ const userIdCharacters = "[A-Za-z0-9_.:@|+-]";
 export const userIdSchema = Type.Unsafe<UserId>(
   Type.String({ pattern: `^${userIdCharacters}{1,64}$`, description: "A user." }),
 );
+export const conversationIdPattern = `^(g_[a-z0-9]{1,32}|d_${userIdCharacters}{1,64}~${userIdCharacters}{1,64})$`;
 export const conversationIdSchema = Type.Unsafe<ConversationId>(
   Type.String({
-    pattern: `^(g_[a-z0-9]{1,32}|d_${userIdCharacters}{1,64}~${userIdCharacters}{1,64})$`,
+    pattern: conversationIdPattern,
     description: "A conversation: `g_…` is a group, `d_A~B` the direct conversation of the users A and B.",
   }),
 );

@@ -4,10 +4,19 @@ import {
   entrySchema,
   groupNameSchema,
   historySchema,
+  oneLinePattern,
   roleSchema,
   visibilitySchema,
 } from "./entries.ts";
-import { conversationIdSchema, cursorSchema, inviteIdSchema, seqSchema, tokenIdSchema, userIdSchema } from "./ids.ts";
+import {
+  conversationIdPattern,
+  conversationIdSchema,
+  cursorSchema,
+  inviteIdSchema,
+  seqSchema,
+  tokenIdSchema,
+  userIdSchema,
+} from "./ids.ts";
 import { limits } from "./limits.ts";
 
 /** The nouns that requests, answers and frames share. */
@@ -19,7 +28,11 @@ export const nameSchema = Type.String({
   pattern: `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,${limits.nameLengthMax - 1}}$`,
   description: "Unique on the server, whatever the case of its letters; what people type after @.",
 });
-export const displayNameSchema = Type.String({ minLength: 1, maxLength: limits.displayNameLengthMax });
+export const displayNameSchema = Type.String({
+  minLength: 1,
+  maxLength: limits.displayNameLengthMax,
+  pattern: oneLinePattern,
+});
 
 export const userSchema = Type.Object(
   { user_id: userIdSchema, name: nameSchema, display_name: displayNameSchema },
@@ -28,7 +41,8 @@ export const userSchema = Type.Object(
 export type User = Static<typeof userSchema>;
 
 /** What a client says that it has: conversation → the last seq that it holds of it (0 for none). */
-export const haveSchema = Type.Record(Type.String(), cursorSchema, {
+export const haveSchema = Type.Record(Type.String({ pattern: conversationIdPattern }), cursorSchema, {
+  ...closed,
   maxProperties: limits.conversationsPerUserMax,
   description:
     "conversation → last seq held (0: none). A conversation that is not named is answered with its head only.",
