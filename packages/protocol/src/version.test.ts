@@ -8,7 +8,9 @@ import { protocolVersion, subprotocol, wireHash } from "./version.ts";
 
 test("the wire is the one that the version promises", () => {
   const now = createHash("sha256")
-    .update(canonical({ clientFrameSchemas, serverFrameSchemas, httpOperations, problemSchema, errorCatalogue, limits }))
+    .update(
+      canonical({ clientFrameSchemas, serverFrameSchemas, httpOperations, problemSchema, errorCatalogue, limits }),
+    )
     .digest("hex");
   expect(
     now,
