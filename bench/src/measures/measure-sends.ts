@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { runSqliteLoop } from "../floors/run-sqlite-loop.ts";
+import { Arrivals } from "../load/arrivals.ts";
+import { createMessageIds } from "../load/message.ts";
+import { inParallel } from "../load/raw-socket.ts";
+import { TidingsSession } from "../load/tidings-session.ts";
+import { createPopulation } from "../population.ts";
+import { atLeast, type Measurement, type Row, readable } from "../report.ts";
+import { median, medianRatio, percentile } from "../statistics.ts";
+import { startTidings, type TidingsServer } from "../tidings-server.ts";
+import type { MeasureOptions } from "./measure-options.ts";
+
+/** `window`: messages that each session has sent and that are not acknowledged yet. */
+type Load = { readonly sessions: number; readonly window: number };
+const loads: readonly Load[] = [
+  { sessions: 1, window: 1 },
+  { sessions: 1, window: 8 },
+  { sessions: 10, window: 8 },
+  { sessions: 100, window: 1 },
+  { sessions: 100, window: 8 },
+];
+const headline: Load = { sessions: 100, window: 8 };
+
+/**
+ * Acknowledged, durable sends. Session i sends into group i, whose members are it and its neighbour, so that each message
+ * is also delivered twice. Beside it, in turn, a bare SQLite loop: same schema, rows of the same size, as many to a
+ * transaction as Tidings had just before.
+ */
+export async function measureSends({ folder, quick, nodeFlags, progress }: MeasureOptions): Promise<Measurement> {
+  const rounds = quick ? 1 : 2;
+  const durationMs = quick ? 700 : 2_000;
+  const server = await startTidings(folder, nodeFlags);
+  try {
+    const rows: Row[] = [];
+    let figures = {};
+    const sessionsOf = new Map<number, SendingSessions>();
+    for (const sessions of new Set(loads.map((load) => load.sessions))) {
+      progress(`sends: connecting ${sessions} sessions`);
+      sessionsOf.set(sessions, await createSessions(server, sessions));
+    }
+    await runSends(server, headline, sessionsOf, durationMs);
+    for (const load of loads) {
+      const ours: SendRound[] = [];
+      const floor: number[] = [];
+      for (let round = 0; round < rounds; round += 1) {
+        progress(`sends: ${load.sessions} sessions, ${load.window} under way for each`);
+        const result = await runSends(server, load, sessionsOf, durationMs);
+        ours.push(result);
+        progress(`sends: bare SQLite loop, ${readable(result.messagesPerCommit)} rows a transaction`);
+        floor.push(
+          await runSqliteLoop({ folder, groupSize: Math.max(1, Math.round(result.messagesPerCommit)), durationMs }),
+        );
+      }
+      const perSecond = median(ours.map((round) => round.perSecond));
+      const ratio = medianRatio(
+        ours.map((round) => round.perSecond),
+        floor,
+      );
+      const messagesPerCommit = median(ours.map((round) => round.messagesPerCommit));
+      const isHeadline = load.sessions === headline.sessions && load.window === headline.window;
+      const name = `${load.sessions} sessions × ${load.window}`;
+      rows.push({
+        what: `${name}, sends each second`,
+        ours: readable(perSecond),
+        peer: `SQLite loop, ${readable(messagesPerCommit)} rows a commit`,
+        theirs: readable(median(floor)),
+        ratio,
+        ...(isHeadline ? { aim: atLeast(ratio, 0.5) } : {}),
+      });
+      const ackMs = ours.flatMap((round) => [...round.ackMs]);
+      rows.push({
+        what: `${name}, acknowledged after, p50 / p99`,
+        ours: `${readable(percentile(ackMs, 0.5))} / ${readable(percentile(ackMs, 0.99), "ms")}`,
+      });
+      if (!isHeadline) continue;
+      rows.push({
+        what: `${name}, sends each second`,
+        ours: readable(perSecond),
+        aim: atLeast(perSecond, 15_000, "≥ 15,000"),
+      });
+      rows.push({
+        what: `${name}, messages for each fsync`,
+        ours: readable(messagesPerCommit),
+        aim: atLeast(messagesPerCommit, 50),
+      });
+      const cpu = median(ours.map((round) => round.cpuMicrosecondsPerSend));
+      rows.push({ what: `${name}, CPU for each send and its two deliveries`, ours: readable(cpu, "µs") });
+      figures = { sends_per_s: perSecond, sends_vs_sqlite: ratio, messages_per_fsync: messagesPerCommit };
+    }
+    for (const { sessions } of sessionsOf.values()) for (const session of sessions) session.destroy();
+    return { title: "Durable, acknowledged sends; each session into a group with its neighbour.", rows, figures };
+  } finally {
+    await server.close();
+  }
+}
+
+type SendingSessions = {
+  readonly sessions: TidingsSession[];
+  readonly groups: readonly string[];
+  /** Acknowledgements, of all sessions. */
+  readonly acks: Arrivals;
+  /** Called for each of them. */
+  handleAck: (session: number) => void;
+};
+
+async function createSessions(server: TidingsServer, count: number): Promise<SendingSessions> {
+  const { users, groups } = await createPopulation(server, {
+    prefix: `send${count}`,
+    users: count,
+    groups: count,
+    groupsPerUser: Math.min(2, count),
+  });
+  const sending: SendingSessions = { sessions: [], groups, acks: new Arrivals(), handleAck: () => undefined };
+  const sessions = await inParallel({ count, parallel: 10 }, (index) =>
+    TidingsSession.openWhenAdmitted({
+      port: server.process.port,
+      token: users[index]?.token ?? "",
+      onAck: () => {
+        sending.handleAck(index);
+        sending.acks.add(1);
+      },
+      onFailure: (error) => sending.acks.fail(error),
+    }),
+  );
+  sending.sessions.push(...sessions);
+  return sending;
+}
+
+type SendRound = {
+  readonly perSecond: number;
+  readonly messagesPerCommit: number;
+  readonly cpuMicrosecondsPerSend: number;
+  /** From each send to its acknowledgement. */
+  readonly ackMs: readonly number[];
+};
+
+async function runSends(
+  server: TidingsServer,
+  { sessions: count, window }: Load,
+  sessionsOf: ReadonlyMap<number, SendingSessions>,
+  durationMs: number,
+): Promise<SendRound> {
+  const sending = sessionsOf.get(count);
+  if (sending === undefined) throw new Error(`There are no ${count} sessions.`);
+  const { sessions, groups, acks } = sending;
+  const nextId = createMessageIds();
+  const ackMs: number[] = [];
+  const before = await server.storeCounts();
+  const cpuBefore = server.process.cpuMicroseconds();
+  const startMs = performance.now();
+  const endMs = startMs + durationMs;
+  const acksBefore = acks.count;
+  let sent = 0;
+  let inTime = 0;
+  // Acknowledgements of one session come in the order of its sends.
+  const underWay = sessions.map((): number[] => []);
+  const send = (index: number, nowMs: number): void => {
+    sessions[index]?.send({ conversation: groups[index] ?? "", messageId: nextId() });
+    underWay[index]?.push(nowMs);
+    sent += 1;
+  };
+  sending.handleAck = (index) => {
+    const nowMs = performance.now();
+    ackMs.push(nowMs - (underWay[index]?.shift() ?? Number.NaN));
+    if (nowMs > endMs) return;
+    inTime += 1;
+    send(index, nowMs);
+  };
+  for (let index = 0; index < sessions.length; index += 1) {
+    for (let ahead = 0; ahead < window; ahead += 1) send(index, performance.now());
+  }
+  await sleep(durationMs);
+  await acks.reach(acksBefore + sent);
+  const cpu = server.process.cpuMicroseconds() - cpuBefore;
+  const after = await server.storeCounts();
+  return {
+    perSecond: (inTime * 1_000) / durationMs,
+    messagesPerCommit: (after.appends - before.appends) / (after.commits - before.commits),
+    cpuMicrosecondsPerSend: cpu / sent,
+    ackMs,
+  };
+}
