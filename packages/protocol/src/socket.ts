@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import { entrySchema, mentionsSchema, metadataSchema, textSchema } from "./entries.ts";
-import { errorCodes } from "./errors.ts";
+import { type ErrorCode, errorCodes } from "./errors.ts";
 import { conversationStateSchema, haveSchema, notificationSchema, syncStatusSchema, userSchema } from "./objects.ts";
 import {
   conversationIdSchema,
@@ -197,7 +197,7 @@ export const markedSchema = Type.Object(
 export const errorFrameSchema = Type.Object(
   {
     type: Type.Literal("error"),
-    code: Type.Union(errorCodes.map((code) => Type.Literal(code))),
+    code: Type.Unsafe<ErrorCode>(Type.Union(errorCodes.map((code) => Type.Literal(code)))),
     detail: Type.String(),
     retryable: Type.Boolean(),
     retry_after_ms: Type.Optional(ms("Not before.")),

@@ -3,14 +3,16 @@ import type {
   ConversationState,
   HttpAnswer,
   HttpBody,
+  HttpQuery,
   MessageId,
   Notification,
+  NotifyMode,
   Role,
   Seq,
   User,
   UserId,
 } from "@tidings/protocol";
-import type { Clock, GroupRecord, Membership, Random, Stores } from "@tidings/core";
+import type { Clock, GroupRecord, Membership, MembershipChange, Random, Stores } from "@tidings/core";
 import type { Logger } from "pino";
 
 /** What the services offer to each other and to the HTTP routes. Errors are TidingsErrors of the catalogue. */
@@ -80,8 +82,16 @@ export interface AccessService {
   accessAsReader(conversation: ConversationId, user: UserId): Promise<Access>;
   /** For many at once; a conversation that the user may not know of is absent. */
   accessAll(user: UserId, conversations: readonly ConversationId[]): Promise<ReadonlyMap<ConversationId, Access>>;
-  /** Forgets what is cached of a conversation; the Group Worker and the Group Service call it when entries change it. */
+  /** Forgets what is cached of a conversation, where it is not known what changed; `noteChanges` costs less. */
   forget(conversation: ConversationId, user?: UserId): void;
+  /** Brings the caches up to changes that the Group DB holds: called after every `GroupStore.apply`. Again does no harm. */
+  noteChanges(conversation: ConversationId, changes: readonly MembershipChange[]): void;
+  /**
+   * From now until the answer is called, nobody gets a cached access of these users to the conversation, and who asks for
+   * one waits: the caller is about to end their memberships. A reader who asks for access again after he has read, and
+   * cuts at its `lastSeq`, has therefore nothing that was sequenced after a removal (G7).
+   */
+  hold(conversation: ConversationId, users: readonly UserId[]): () => void;
   /** The conversations that the user is an active member of, in no order. Cached; exact on one machine. */
   conversationIds(user: UserId): Promise<readonly ConversationId[]>;
   /** The states of all conversations that the user is an active member of and that have an entry. */
@@ -91,8 +101,25 @@ export interface AccessService {
   memberIds(conversation: ConversationId): Promise<readonly UserId[]>;
 }
 
+/** An answer that is JSON text already: entries are stored as the text that travels. */
+export type EncodedJson<Answer> = { readonly json: string; readonly shape?: Answer };
+
+/** A user's own settings of a conversation: read marker and notification mode, for HTTP and for the socket. */
+export interface MarkerService {
+  /** Moves the read marker, never back, and tells the user's other sessions. Rejects with `seq-beyond-head`. */
+  markRead(user: UserId, conversation: ConversationId, seq: Seq): Promise<{ readSeq: Seq; unread: number }>;
+  setNotify(user: UserId, conversation: ConversationId, mode: NotifyMode): Promise<void>;
+}
+
 export interface ReceiveService {
-  sync(caller: Caller, request: HttpBody<"sync">, signal: AbortSignal): Promise<HttpAnswer<"sync">>;
+  /** The answer to one sync, after waiting for news as the request says. Rejects with `draining`, `unavailable`. */
+  sync(caller: Caller, request: HttpBody<"sync">, signal: AbortSignal): Promise<EncodedJson<HttpAnswer<"sync">>>;
+  /** A page of entries, for the HTTP operation `entries`. Rejects as `accessAsReader`. */
+  entries(
+    caller: Caller,
+    conversation: ConversationId,
+    query: HttpQuery<"entries">,
+  ): Promise<EncodedJson<HttpAnswer<"entries">>>;
   /** Tells the sessions of a user, on whatever machine, that the marker moved. */
   tellMarked(user: UserId, conversation: ConversationId, readSeq: Seq): Promise<void>;
   /** Ends the sessions that were opened with a token. */

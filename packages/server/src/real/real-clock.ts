@@ -24,6 +24,11 @@ export function createRealClock(): Clock {
 const stageMsMax = 2 ** 31 - 1;
 
 function after(delayMs: number, action: () => void): () => void {
+  if (delayMs <= 0) {
+    // A timer's shortest delay is a millisecond; this comes right after the I/O that is due.
+    const immediate = setImmediate(action);
+    return () => clearImmediate(immediate);
+  }
   let timer: NodeJS.Timeout;
   const arm = (remainingMs: number): void => {
     timer =

@@ -18,6 +18,8 @@ export class LocalConversation {
   /** The highest head that anybody named; beyond `arrivedSeq` while a repair is under way. */
   knownHead: Seq;
   repairing = false;
+  /** Waits for the next tick. */
+  dirty = false;
   readonly subscriptions: Subscription[] = [];
   /** Long polls that wait for this conversation. */
   readonly waiters = new Set<Waiter>();

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { ConversationId, SessionId } from "@tidings/protocol";
+import type { ConversationId, ErrorCode, SessionId } from "@tidings/protocol";
 import type { Caller } from "../services.ts";
 import type { Subscription } from "./local-conversation.ts";
 
@@ -20,12 +20,12 @@ export class Session {
   /** Set by a ping, cleared by its pong. */
   awaitsPong = false;
   lastBeatMs: number;
-  /** What ends the socket, with a frame and a close code. */
-  readonly end: (code: number, reason: string) => void;
+  /** Ends the socket, with an error frame and the code's close code. */
+  readonly end: (code: ErrorCode) => void;
   readonly #socket: Socket;
   #corked = false;
 
-  constructor(options: { id: SessionId; caller: Caller; socket: Socket; nowMs: number; end: (code: number, reason: string) => void }) {
+  constructor(options: { id: SessionId; caller: Caller; socket: Socket; nowMs: number; end: (code: ErrorCode) => void }) {
     this.id = options.id;
     this.caller = options.caller;
     this.#socket = options.socket;

@@ -1,0 +1,187 @@
+import { asSeq, limits, type ConversationId, type MemberLeftEntry, type MemberRemovedEntry, type UserId } from "@tidings/protocol";
+import type { Delivery, EncodedEntry, MachineMessage } from "@tidings/core";
+import type { AccessService, Base } from "../services.ts";
+import type { DeliveryTick } from "./delivery-tick.ts";
+import { encodeFrame } from "./frames.ts";
+import type { LocalConversation } from "./local-conversation.ts";
+import type { Session } from "./session.ts";
+import type { SyncSession } from "./session-sync.ts";
+import type { UserSocketCache } from "./user-socket-cache.ts";
+
+/**
+ * What workers send to this machine. A range is taken if it follows what arrived before; if not, what is missing is read
+ * from the Messaging DB first (design, 4.6), so every socket is written in order and without a hole.
+ */
+export function createArrival(
+  base: Base,
+  parts: { access: AccessService; cache: UserSocketCache; tick: DeliveryTick; syncSession: SyncSession },
+) {
+  const { stores, clock, log } = base;
+  const { access, cache, tick, syncSession } = parts;
+
+  function handle(message: MachineMessage): void {
+    switch (message.tell) {
+      case "delivery":
+        return deliver(message.delivery, message.recipients);
+      case "notifications":
+        return tellUser(message.user, encodeFrame({ type: "notify", notifications: [...message.notifications] }));
+      case "marked": {
+        const { conversation, readSeq } = message;
+        return tellUser(message.user, encodeFrame({ type: "marked", conversation, read_seq: readSeq }));
+      }
+      case "token-revoked":
+        for (const session of cache.user(message.user)?.sessions ?? []) {
+          if (session.caller.token === message.token) session.end("token-revoked");
+        }
+    }
+  }
+
+  function tellUser(user: UserId, frame: Buffer): void {
+    const local = cache.user(user);
+    for (const session of local?.sessions ?? []) {
+      // Before `welcome` the session gets nothing; what it missed is read right after.
+      if (session.joinedMeanwhile === undefined) session.write(frame);
+    }
+    for (const waiter of local?.waiters ?? []) waiter.wake();
+  }
+
+  function deliver(delivery: Delivery, recipients: readonly UserId[]): void {
+    const conversation = cache.conversations.get(delivery.conversation);
+    if (conversation !== undefined) take(conversation, delivery.entries);
+    const mayBring = delivery.conversation.startsWith("d_") || delivery.entries.some(({ kind }) => kind === "member-joined");
+    if (mayBring) for (const user of recipients) bring(user, delivery.conversation);
+  }
+
+  /** The range goes to the next tick; where an entry ends somebody's membership, it goes out up to there at once (G7). */
+  function take(conversation: LocalConversation, entries: readonly EncodedEntry[]): void {
+    const last = entries.at(-1);
+    if (conversation.repairing || last === undefined) {
+      if (last !== undefined && last.seq > conversation.knownHead) conversation.knownHead = last.seq;
+      return;
+    }
+    let begin = 0;
+    for (let index = 0; index < entries.length; index++) {
+      const entry = entries[index] as EncodedEntry;
+      if (entry.kind !== "member-left" && entry.kind !== "member-removed") continue;
+      if (entry.seq <= conversation.arrivedSeq) continue;
+      if (!takePiece(conversation, entries.slice(begin, index + 1))) return;
+      tick.writePending(conversation);
+      cutOff(conversation, entry);
+      begin = index + 1;
+    }
+    takePiece(conversation, begin === 0 ? entries : entries.slice(begin));
+  }
+
+  function takePiece(conversation: LocalConversation, entries: readonly EncodedEntry[]): boolean {
+    const result = conversation.take(entries);
+    if (result === "taken") {
+      conversation.movedAtMs = clock.monotonicMs();
+      tick.mark(conversation);
+    }
+    if (result === "gap") repair(conversation);
+    return result !== "gap";
+  }
+
+  function cutOff(conversation: LocalConversation, encoded: EncodedEntry): void {
+    const entry = JSON.parse(encoded.json) as MemberLeftEntry | MemberRemovedEntry;
+    const reason = entry.kind === "member-left" ? "left" : entry.banned ? "banned" : "removed";
+    const frame = encodeFrame({ type: "ended", conversation: conversation.id, last_seq: entry.seq, reason });
+    const local = cache.user(entry.user);
+    for (const session of local?.sessions ?? []) {
+      const subscription = session.subscription(conversation.id);
+      if (subscription === undefined) continue;
+      session.write(frame);
+      cache.unsubscribe(subscription);
+    }
+    for (const waiter of local?.waiters ?? []) waiter.wake();
+  }
+
+  /** Brings a conversation that they do not follow yet to the user's sessions here. */
+  function bring(user: UserId, id: ConversationId): void {
+    const local = cache.user(user);
+    if (local === undefined) return;
+    for (const waiter of local.waiters) waiter.wake();
+    for (const session of local.sessions) {
+      if (session.joinedMeanwhile !== undefined) session.joinedMeanwhile.add(id);
+      else if (session.subscription(id) === undefined) attach(session, id);
+    }
+  }
+
+  function attach(session: Session, id: ConversationId): void {
+    attachNow(session, id).catch((error: unknown) => {
+      // He left again meanwhile, or a store does not answer: the session learns of it at its next hello.
+      log.info({ err: error, conversation: id }, "A conversation could not be brought to a session.");
+    });
+  }
+
+  async function attachNow(session: Session, id: ConversationId): Promise<void> {
+    const state = await access.state(session.caller.user.user_id, id);
+    if (session.closed || session.subscription(id) !== undefined) return;
+    session.write(encodeFrame({ type: "joined", state }));
+    cache.subscribe(session, {
+      conversation: cache.conversationAt(id, state.head),
+      sentSeq: asSeq(state.joined_seq - 1),
+    });
+    await syncSession(session, { [id]: state.joined_seq - 1 });
+  }
+
+  /** Reads what this machine lacks of a conversation, up to the highest head that it knows. */
+  function repair(conversation: LocalConversation): void {
+    if (conversation.repairing) return;
+    conversation.repairing = true;
+    repairNow(conversation)
+      .catch((error: unknown) => {
+        // The heads are checked again on the slow clock, which tries again.
+        log.warn({ err: error, conversation: conversation.id }, "Missing entries could not be read.");
+      })
+      .finally(() => {
+        conversation.repairing = false;
+      });
+  }
+
+  async function repairNow(conversation: LocalConversation): Promise<void> {
+    while (conversation.arrivedSeq < conversation.knownHead && !conversation.idle) {
+      if (conversation.knownHead - conversation.arrivedSeq > repairEntriesMax) return skipTo(conversation);
+      const entries = await stores.messages.entries({
+        conversation: conversation.id,
+        fromSeq: asSeq(conversation.arrivedSeq + 1),
+        toSeq: conversation.knownHead,
+        charactersMax: repairCharactersMax,
+      });
+      if (entries.length === 0) return;
+      conversation.repairing = false;
+      take(conversation, entries);
+      conversation.repairing = true;
+    }
+  }
+
+  /** Too much to push: the sessions are told the head, and sync at their own pace. */
+  function skipTo(conversation: LocalConversation): void {
+    tick.writePending(conversation);
+    conversation.arrivedSeq = conversation.knownHead;
+    conversation.movedAtMs = clock.monotonicMs();
+    const heads = { [conversation.id]: conversation.knownHead };
+    const frame = encodeFrame({ type: "heads", heads });
+    for (const { session } of conversation.subscriptions) session.write(frame);
+    for (const waiter of conversation.waiters) waiter.wake();
+  }
+
+  /** Compares this machine's conversations with the Messaging DB (design, 4.6). */
+  async function checkHeads(ids: readonly ConversationId[]): Promise<void> {
+    const heads = await stores.messages.heads(ids);
+    for (const [id, { head }] of heads) {
+      const conversation = cache.conversations.get(id);
+      if (conversation === undefined || head <= conversation.arrivedSeq) continue;
+      if (head > conversation.knownHead) conversation.knownHead = head;
+      repair(conversation);
+    }
+  }
+
+  return { handle, attach, checkHeads };
+}
+
+export type Arrival = ReturnType<typeof createArrival>;
+
+/** More than one sync answers with: beyond it, pulling is fairer than pushing. */
+const repairEntriesMax = limits.syncEntriesMax;
+const repairCharactersMax = 256 * 1024;

@@ -1,0 +1,54 @@
+import type { MachineId, UserId } from "@tidings/protocol";
+import type { Clock, ConnectionDirectory } from "@tidings/core";
+import type { Logger } from "pino";
+
+/**
+ * This machine's rows in the Connection DB: a user's row is there while anything here waits for him, and a while longer,
+ * because a poller comes back.
+ */
+export class ConnectionRows {
+  readonly #directory: ConnectionDirectory;
+  readonly #machine: MachineId;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #rows = new Map<UserId, Row>();
+
+  constructor(options: { directory: ConnectionDirectory; machine: MachineId; clock: Clock; log: Logger }) {
+    this.#directory = options.directory;
+    this.#machine = options.machine;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  /** Holds the user's row. `registered` resolves when it is in the Connection DB; `release` may be called once. */
+  retain(user: UserId): { registered: Promise<void>; release(): void } {
+    let row = this.#rows.get(user);
+    if (row === undefined) {
+      row = { holders: 0, registered: this.#directory.add(user, this.#machine) };
+      row.registered.catch(() => this.#rows.delete(user));
+      this.#rows.set(user, row);
+    }
+    row.holders += 1;
+    row.cancelRemoval?.();
+    delete row.cancelRemoval;
+    const held = row;
+    return { registered: held.registered, release: () => this.#release(user, held) };
+  }
+
+  #release(user: UserId, row: Row): void {
+    row.holders -= 1;
+    if (row.holders > 0 || this.#rows.get(user) !== row) return;
+    row.cancelRemoval = this.#clock.after(lingerMs, () => {
+      this.#rows.delete(user);
+      this.#directory.remove(user, this.#machine).catch((error: unknown) => {
+        // The row outlives its use until the machine's lease ends; that costs deliveries for nobody.
+        this.#log.warn({ err: error }, "A row of the Connection DB could not be removed.");
+      });
+    });
+  }
+}
+
+/** Longer than a poller's pause. */
+const lingerMs = 30_000;
+
+type Row = { holders: number; readonly registered: Promise<void>; cancelRemoval?: () => void };

@@ -1,0 +1,101 @@
+import { asConversationId, asSeq, limits, type Seq, type SyncedFrame } from "@tidings/protocol";
+import type { Stores } from "@tidings/core";
+import type { Access, AccessService } from "../services.ts";
+import { encodeDeliver } from "./frames.ts";
+import type { LocalConversation, Subscription } from "./local-conversation.ts";
+import { newSyncBudget, readWithinBudget, type SyncBudget } from "./range-reader.ts";
+import type { Session } from "./session.ts";
+import type { UserSocketCache } from "./user-socket-cache.ts";
+
+type SyncedConversationStatus = SyncedFrame["conversations"][number];
+
+/**
+ * The sync of a session on a socket: what it has → `deliver` frames for what it lacks, and the status of each
+ * conversation. Pushing goes on from where the sync ends: a subscription's `sentSeq` is the only cursor the server keeps.
+ */
+export function createSessionSync(parts: { stores: Stores; access: AccessService; cache: UserSocketCache }) {
+  const { stores, access, cache } = parts;
+  const { messages } = stores;
+
+  return async function syncSession(
+    session: Session,
+    have: Readonly<Record<string, number>>,
+  ): Promise<SyncedConversationStatus[]> {
+    const ids = Object.keys(have).map(asConversationId);
+    const user = session.caller.user.user_id;
+    const [rights, heads] = await Promise.all([access.accessAll(user, ids), messages.heads(ids)]);
+    const budget = newSyncBudget();
+    const synced: SyncedConversationStatus[] = [];
+    for (const id of ids) {
+      const right = rights.get(id);
+      // What the user may not know of is left out, as if it did not exist.
+      if (right === undefined || session.closed) continue;
+      const head = heads.get(id)?.head ?? asSeq(0);
+      const cursor = asSeq(Math.max(right.firstSeq - 1, Math.min(have[id] ?? 0, head)));
+      synced.push(
+        right.lastSeq === undefined
+          ? await pushFrom(session, { right, head, cursor, budget })
+          : await pushEnded(session, { right, lastSeq: right.lastSeq, head, cursor, budget }),
+      );
+    }
+    return synced;
+  };
+
+  /** For a member: brings the subscription from the cursor to the head, as far as the budget goes. */
+  async function pushFrom(
+    session: Session,
+    from: { right: Access; head: Seq; cursor: Seq; budget: SyncBudget },
+  ): Promise<SyncedConversationStatus> {
+    const id = from.right.conversation;
+    const conversation = cache.conversationAt(id, from.head);
+    const subscription = session.subscription(id) ?? cache.subscribe(session, { conversation, sentSeq: from.cursor });
+    subscription.sentSeq = from.cursor;
+    let entriesLeft = limits.syncEntriesMax;
+    while (entriesLeft > 0 && subscription.sentSeq < conversation.knownHead && isLive(subscription)) {
+      const fromSeq = asSeq(subscription.sentSeq + 1);
+      const toSeq = asSeq(Math.min(conversation.knownHead, subscription.sentSeq + entriesLeft));
+      const entries = await readWithinBudget(messages, { conversation: id, fromSeq, toSeq }, from.budget);
+      // Meanwhile a tick may have written part of it, or the membership may have ended.
+      if (subscription.sentSeq !== fromSeq - 1 || !isLive(subscription)) continue;
+      const last = entries.at(-1);
+      if (last === undefined) break;
+      session.write(encodeDeliver(id, entries));
+      subscription.sentSeq = last.seq;
+      entriesLeft -= entries.length;
+    }
+    const status = subscription.sentSeq >= conversation.knownHead ? "complete" : "truncated";
+    return { conversation: id, status, head: headOf(conversation, from.head), first_seq: from.right.firstSeq };
+  }
+
+  /** For a former member: what he may still read, once; there is nothing to push later. */
+  async function pushEnded(
+    session: Session,
+    from: { right: Access; lastSeq: Seq; head: Seq; cursor: Seq; budget: SyncBudget },
+  ): Promise<SyncedConversationStatus> {
+    const id = from.right.conversation;
+    const fromSeq = asSeq(from.cursor + 1);
+    const entries = await readWithinBudget(messages, { conversation: id, fromSeq, toSeq: from.lastSeq }, from.budget);
+    if (entries.length > 0) session.write(encodeDeliver(id, entries));
+    const reached = entries.at(-1)?.seq ?? from.cursor;
+    return {
+      conversation: id,
+      status: reached >= from.lastSeq ? "ended" : "truncated",
+      head: from.lastSeq,
+      first_seq: from.right.firstSeq,
+      last_seq: from.lastSeq,
+    };
+  }
+}
+
+export type SyncSession = (
+  session: Session,
+  have: Readonly<Record<string, number>>,
+) => Promise<SyncedConversationStatus[]>;
+
+function isLive(subscription: Subscription): boolean {
+  return !subscription.session.closed && subscription.session.subscriptions.includes(subscription);
+}
+
+function headOf(conversation: LocalConversation, read: Seq): Seq {
+  return conversation.knownHead > read ? conversation.knownHead : read;
+}

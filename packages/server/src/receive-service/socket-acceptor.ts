@@ -1,0 +1,115 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
+import { limits, subprotocol, TidingsError } from "@tidings/protocol";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Door } from "../http/parts.ts";
+import { rawProblem } from "../http/raw-problem.ts";
+import { errorFrame } from "./error-frame.ts";
+import type { ReceiveParts } from "./receive-parts.ts";
+import { SocketConnection } from "./socket-connection.ts";
+
+export const socketPath = "/v1/socket";
+
+/** Takes WebSockets in: the checks before the upgrade, and the bounds on sockets that have not said who they are. */
+export class SocketAcceptor {
+  readonly #parts: ReceiveParts;
+  readonly #door: Door;
+  readonly #webSockets: WebSocketServer;
+  readonly #connections = new Set<SocketConnection>();
+  #draining = false;
+
+  constructor(parts: ReceiveParts, door: Door) {
+    this.#parts = parts;
+    this.#door = door;
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: limits.frameBytesMax,
+      handleProtocols: () => subprotocol,
+    });
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  listen(server: Server): void {
+    server.on("upgrade", (request, socket, head) => {
+      try {
+        this.#checkUpgrade(request, socket as Socket);
+      } catch (error) {
+        const refusal = error instanceof TidingsError ? error : new TidingsError("internal", { cause: error });
+        socket.end(rawProblem(refusal));
+        return;
+      }
+      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, socket as Socket));
+    });
+  }
+
+  /** Throws what the refusal says. A socket that passes counts as pending until its hello was good. */
+  #checkUpgrade(request: IncomingMessage, socket: Socket): void {
+    this.#door.check(request);
+    const { settings } = this.#parts;
+    if (request.url?.split("?")[0] !== socketPath) throw new TidingsError("not-found");
+    if (this.#draining) throw new TidingsError("draining", { retryAfterMs: 1_000 });
+    const offered = request.headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim()) ?? [];
+    if (!offered.includes(subprotocol)) throw new TidingsError("unsupported-protocol");
+    if (this.#connections.size >= settings.sessionsMax) throw new TidingsError("busy", { retryAfterMs: 5_000 });
+    if (!this.#door.pending.begin(socket, this.#door.addressOf(request))) {
+      throw new TidingsError("too-many-connections", { retryAfterMs: 1_000 });
+    }
+  }
+
+  #accept(webSocket: WebSocket, socket: Socket): void {
+    const connection = new SocketConnection(this.#parts, {
+      webSocket,
+      socket,
+      onAuthenticated: () => this.#door.pending.end(socket),
+    });
+    this.#connections.add(connection);
+    socket.on("drain", () => connection.handleDrained());
+    webSocket.on("message", (data, isBinary) => connection.handleFrame(data as Buffer, isBinary));
+    webSocket.on("pong", () => connection.handlePong());
+    tellWhyBeforeClosing(webSocket, socket);
+    webSocket.on("error", (error) => this.#parts.log.debug({ err: error }, "A WebSocket broke the protocol."));
+    webSocket.on("close", () => {
+      this.#connections.delete(connection);
+      connection.handleClosed();
+    });
+  }
+
+  /** Tells every session when to come back; resolves when all sockets are closed. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    for (const connection of this.#connections) connection.drain();
+    const { clock } = this.#parts.base;
+    while (this.#connections.size > 0) await clock.sleep(drainLookMs);
+  }
+
+  /** Closes whatever is open, at once. */
+  stop(): void {
+    this.#draining = true;
+    for (const connection of this.#connections) connection.terminate();
+  }
+}
+
+const drainLookMs = 50;
+
+/**
+ * The WebSocket library closes with 1007 or 1009 by itself when a frame is not UTF-8 or too large. Its receiver is asked first,
+ * so that the client also gets the error of the catalogue.
+ */
+function tellWhyBeforeClosing(webSocket: WebSocket, socket: Socket): void {
+  const receiver: unknown = Reflect.get(webSocket, "_receiver");
+  if (!hasPrependListener(receiver)) return;
+  receiver.prependListener("error", (error) => {
+    const code: unknown = Reflect.get(error, "code");
+    const reason = code === "WS_ERR_INVALID_UTF8" ? "invalid-utf8" : code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "frame-too-large" : undefined;
+    if (reason !== undefined && socket.writable) socket.write(errorFrame(new TidingsError(reason), {}));
+  });
+}
+
+function hasPrependListener(value: unknown): value is { prependListener(event: "error", listener: (error: Error) => void): void } {
+  return typeof value === "object" && value !== null && typeof Reflect.get(value, "prependListener") === "function";
+}

@@ -1,0 +1,347 @@
+import type { Socket } from "node:net";
+import {
+  asSessionId,
+  asSeq,
+  type CatalogueEntry,
+  errorCatalogue,
+  type ErrorCode,
+  type HelloFrame,
+  type SendFrame,
+  type SyncFrame,
+  TidingsError,
+} from "@tidings/protocol";
+import { decideSocket, type SocketEvent, type SocketState } from "@tidings/core";
+import type { WebSocket } from "ws";
+import type { Caller, Target } from "../services.ts";
+import { errorFrame, toTidingsError } from "./error-frame.ts";
+import { encodeAck, encodeFrame } from "./frames.ts";
+import { parseClientFrame, type ParsedFrame } from "./parse-client-frame.ts";
+import type { ReceiveParts } from "./receive-parts.ts";
+import { Session } from "./session.ts";
+import { TurnGate } from "./turn-gate.ts";
+
+/**
+ * One WebSocket, from its first frame to its close. What happens when is decided by the table in core's `socket-state.ts`;
+ * here it is carried out.
+ */
+export class SocketConnection {
+  readonly #parts: ReceiveParts;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #turns = new TurnGate();
+  readonly #onAuthenticated: () => void;
+  #state: SocketState = "awaiting-hello";
+  #session: Session | undefined;
+  #releaseRow: (() => void) | undefined;
+  #queued: ParsedFrame[] = [];
+  #syncs: Promise<void> | undefined;
+  #syncsWaiting = 0;
+  #sendsUnderWay = 0;
+  #badFrames = 0;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(parts: ReceiveParts, from: { webSocket: WebSocket; socket: Socket; onAuthenticated: () => void }) {
+    this.#parts = parts;
+    this.#webSocket = from.webSocket;
+    this.#socket = from.socket;
+    this.#onAuthenticated = from.onAuthenticated;
+    this.#cancelTimer = parts.base.clock.after(parts.settings.helloTimeoutMs, () => this.#event("hello-timeout"));
+  }
+
+  /** A whole frame came. */
+  handleFrame(data: Buffer, isBinary: boolean): void {
+    if (this.#state === "ended") return;
+    try {
+      const frame = parseClientFrame(data, isBinary);
+      this.#event(frame.type === "hello" ? "hello" : "frame", { frame });
+    } catch (error) {
+      this.#event("bad-frame", { error: toTidingsError(error) });
+    }
+  }
+
+  handlePong(): void {
+    if (this.#session !== undefined) this.#session.awaitsPong = false;
+  }
+
+  handleDrained(): void {
+    if (this.#session !== undefined) this.#parts.tick.drained(this.#session);
+  }
+
+  handleClosed(): void {
+    this.#event("closed");
+  }
+
+  /** The machine stops: a live session is told when to come back, others are sent away. */
+  drain(): void {
+    this.#event("drain");
+  }
+
+  /** Ends without a word: the process stops. */
+  terminate(): void {
+    this.#webSocket.terminate();
+  }
+
+  #event(event: SocketEvent, about: { frame?: ParsedFrame; error?: TidingsError } = {}): void {
+    const { next, action } = decideSocket(this.#state, event);
+    this.#state = next;
+    switch (action) {
+      case "admit":
+        this.#admit(about.frame as HelloFrame).then(
+          () => undefined,
+          (error: unknown) => this.#event("refused", { error: toTidingsError(error, this.#parts.base.log) }),
+        );
+        return;
+      case "serve-frame":
+        return this.#serve(about.frame as ParsedFrame);
+      case "queue-frame":
+        if (this.#queued.length >= queuedFramesMax) return this.#end("too-many-errors");
+        this.#queued.push(about.frame as ParsedFrame);
+        return;
+      case "answer-error":
+        this.#badFrames += 1;
+        if (this.#badFrames > badFramesMax) return this.#end("too-many-errors");
+        return this.#answer(about.error ?? new TidingsError("hello-expected"));
+      case "end-with-error":
+        return this.#end(about.error?.code ?? "internal", about.error);
+      case "end-hello-expected":
+        return this.#end("hello-expected");
+      case "end-hello-timeout":
+        return this.#end("hello-timeout");
+      case "end-draining":
+        return this.#end("draining", new TidingsError("draining", { retryAfterMs: this.#drawDrainMs() }));
+      case "say-goodbye":
+        return this.#sayGoodbye();
+      case "clean-up":
+        return this.#cleanUp();
+      case "welcome":
+      case "ignore":
+        return;
+    }
+  }
+
+  /** Register, then read (design, 4.7): from the moment the row is in the Connection DB nothing that is read can be missed. */
+  async #admit(hello: HelloFrame): Promise<void> {
+    const { base, settings, admission, authenticator, cache, rows, access } = this.#parts;
+    const admitted = admission.admit(hello.resume === true ? "resume" : "login");
+    if (!admitted.ok) throw new TidingsError("busy", { retryAfterMs: admitted.retryAfterMs });
+    const caller = await authenticator.authenticate(hello.token);
+    if (this.#state !== "admitting") return;
+    const user = caller.user.user_id;
+    if ((cache.user(user)?.sessions.size ?? 0) >= settings.sessionsPerUser) {
+      throw new TidingsError("too-many-sessions", {
+        detail: `A user has at most ${settings.sessionsPerUser} sessions here.`,
+        retryAfterMs: 5_000,
+      });
+    }
+    const session = this.#open(caller);
+    const row = rows.retain(user);
+    this.#releaseRow = row.release;
+    await row.registered;
+    const [states, [notified = 0]] = await Promise.all([access.states(user), base.stores.notifications.newest([user])]);
+    if (this.#state !== "admitting") return;
+
+    const conversations = states.map((state) => {
+      const conversation = cache.conversationAt(state.conversation, state.head);
+      const head = conversation.arrivedSeq > state.head ? conversation.arrivedSeq : state.head;
+      const have = hello.have[state.conversation];
+      const cursor = have === undefined ? head : asSeq(Math.max(state.first_seq - 1, Math.min(have, head)));
+      cache.subscribe(session, { conversation, sentSeq: cursor });
+      this.#parts.headChecks.soon(state.conversation);
+      return { ...state, head };
+    });
+    this.#event("admitted");
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#armExpiry(caller);
+    this.#onAuthenticated();
+    session.write(
+      encodeFrame({
+        type: "welcome",
+        session: session.id,
+        user: caller.user,
+        heartbeat_ms: settings.heartbeatMs,
+        conversations,
+        notified,
+      }),
+    );
+    const meanwhile = session.joinedMeanwhile ?? new Set();
+    session.joinedMeanwhile = undefined;
+    for (const id of meanwhile) this.#parts.arrival.attach(session, id);
+    this.#enqueueSync({ have: hello.have });
+    if (hello.notified !== undefined && hello.notified < notified) this.#tellNotifications(session, hello.notified);
+    const queued = this.#queued;
+    this.#queued = [];
+    for (const frame of queued) this.#serve(frame);
+  }
+
+  #open(caller: Caller): Session {
+    const { base, cache } = this.#parts;
+    const session = new Session({
+      id: asSessionId(base.random.unguessable(16)),
+      caller,
+      socket: this.#socket,
+      nowMs: base.clock.monotonicMs(),
+      end: (code) => this.#end(code),
+    });
+    this.#session = session;
+    cache.addSession(session);
+    return session;
+  }
+
+  #armExpiry(caller: Caller): (() => void) | undefined {
+    if (caller.expiresAtMs === undefined) return undefined;
+    const { clock } = this.#parts.base;
+    return clock.after(Math.max(0, caller.expiresAtMs - clock.nowMs()), () => this.#end("token-expired"));
+  }
+
+  #serve(frame: ParsedFrame): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    switch (frame.type) {
+      case "send":
+        return this.#send(session, frame);
+      case "sync":
+        return this.#sync(session, frame);
+      case "read":
+        this.#guarded({ conversation: frame.conversation }, async () => {
+          this.#parts.rateLimits.checkRequest(session.caller.user.user_id);
+          await this.#parts.markers.markRead(session.caller.user.user_id, frame.conversation, frame.seq);
+        });
+        return;
+      case "hello":
+        return;
+    }
+  }
+
+  #send(session: Session, frame: SendFrame): void {
+    const { sendService, outbox, rateLimits, log } = this.#parts;
+    const about = { message_id: frame.message_id, ...(frame.turn === undefined ? {} : { turn: frame.turn }) };
+    const refuse = (error: unknown): void => {
+      const refusal = toTidingsError(error, log);
+      if (refusal.entry.retryable) this.#turns.refused(frame.turn);
+      if (!session.closed) outbox.write(session, errorFrame(refusal, about));
+    };
+    try {
+      const target = targetOf(frame);
+      this.#turns.check(frame.turn);
+      if (this.#sendsUnderWay >= sendsUnderWayMax) throw new TidingsError("rate-limited", { retryAfterMs: 1_000 });
+      rateLimits.checkMessage(session.caller.user.user_id);
+      this.#turns.taken(frame.turn);
+      this.#sendsUnderWay += 1;
+      const { type: _type, conversation: _conversation, to: _to, turn: _turn, ...message } = frame;
+      sendService
+        .send(session.caller.user.user_id, target, message)
+        .then((taken) => {
+          const { conversation, messageId, seq, atMs } = taken;
+          if (session.closed) return;
+          outbox.write(session, encodeAck({ ...about, message_id: messageId, conversation, seq, at_ms: atMs }));
+        }, refuse)
+        .finally(() => {
+          this.#sendsUnderWay -= 1;
+        });
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  #sync(session: Session, frame: SyncFrame): void {
+    try {
+      this.#parts.rateLimits.checkRequest(session.caller.user.user_id);
+      if (this.#syncsWaiting >= syncsWaitingMax) throw new TidingsError("rate-limited", { retryAfterMs: 1_000 });
+      this.#enqueueSync({ have: frame.have, request: frame.request });
+    } catch (error) {
+      this.#answer(toTidingsError(error), { request: frame.request });
+    }
+  }
+
+  /** One sync at a time for a session: each may write a whole budget, and they move the same cursors. */
+  #enqueueSync(sync: { have: HelloFrame["have"]; request?: number }): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    const request = sync.request === undefined ? {} : { request: sync.request };
+    this.#syncsWaiting += 1;
+    const run = async (): Promise<void> => {
+      try {
+        if (session.closed) return;
+        const conversations = await this.#parts.syncSession(session, sync.have);
+        session.write(encodeFrame({ type: "synced", ...request, conversations }));
+      } catch (error) {
+        this.#answer(toTidingsError(error, this.#parts.base.log), request);
+      } finally {
+        this.#syncsWaiting -= 1;
+      }
+    };
+    const done: Promise<void> = (this.#syncs === undefined ? run() : this.#syncs.then(run)).then(() => {
+      if (this.#syncs === done) this.#syncs = undefined;
+    });
+    this.#syncs = done;
+  }
+
+  #tellNotifications(session: Session, after: number): void {
+    this.#guarded({}, async () => {
+      const list = await this.#parts.base.stores.notifications.list(session.caller.user.user_id, {
+        after,
+        limit: notificationsAtOnceMax,
+      });
+      if (list.length > 0) session.write(encodeFrame({ type: "notify", notifications: [...list] }));
+    });
+  }
+
+  #guarded(about: Parameters<typeof errorFrame>[1], action: () => Promise<void>): void {
+    action().catch((error: unknown) => this.#answer(toTidingsError(error, this.#parts.base.log), about));
+  }
+
+  #answer(error: TidingsError, about: Parameters<typeof errorFrame>[1] = {}): void {
+    if (this.#state !== "ended" && this.#socket.writable) this.#socket.write(errorFrame(error, about));
+  }
+
+  #sayGoodbye(): void {
+    const reconnectAfterMs = this.#drawDrainMs();
+    this.#session?.write(encodeFrame({ type: "goodbye", reconnect_after_ms: reconnectAfterMs }));
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#parts.base.clock.after(reconnectAfterMs + goodbyeGraceMs, () => this.#close(1001, "draining"));
+  }
+
+  #drawDrainMs(): number {
+    return Math.floor(this.#parts.base.random.fraction() * this.#parts.settings.drainMs);
+  }
+
+  #end(code: ErrorCode, error: TidingsError = new TidingsError(code)): void {
+    const entry: CatalogueEntry = errorCatalogue[code];
+    const close = entry.close ?? (entry.retryable ? 4500 : 4400);
+    if (this.#socket.writable) this.#socket.write(errorFrame(error, {}));
+    this.#close(close, code);
+  }
+
+  #close(code: number, reason: string): void {
+    this.#state = "ended";
+    this.#webSocket.close(code, reason);
+  }
+
+  #cleanUp(): void {
+    this.#cancelTimer?.();
+    this.#queued = [];
+    const session = this.#session;
+    this.#onAuthenticated();
+    if (session === undefined) return;
+    session.closed = true;
+    this.#parts.cache.removeSession(session);
+    this.#releaseRow?.();
+    this.#releaseRow = undefined;
+  }
+}
+
+function targetOf(frame: SendFrame): Target {
+  if (frame.conversation !== undefined && frame.to === undefined) return { conversation: frame.conversation };
+  if (frame.to !== undefined && frame.conversation === undefined) return { to: frame.to };
+  throw new TidingsError("invalid-request", { detail: "A send has either a conversation or a user to go to." });
+}
+
+/** Frames that came before the welcome. */
+const queuedFramesMax = 256;
+const badFramesMax = 20;
+/** Of one session; each holds a message until the store has it. */
+const sendsUnderWayMax = 1_000;
+const syncsWaitingMax = 4;
+const notificationsAtOnceMax = 200;
+/** A client that heard goodbye has this long beyond its time before it is closed. */
+const goodbyeGraceMs = 2_000;
