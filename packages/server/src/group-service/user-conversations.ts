@@ -1,0 +1,45 @@
+import type { UserConversation } from "@tidings/core";
+import type { ConversationId, UserId } from "@tidings/protocol";
+
+/** The ids of the conversations that users are in, cached. A read that a change overtook is not kept. */
+export class UserConversations {
+  readonly #usersMax: number;
+  readonly #known = new Map<UserId, readonly ConversationId[]>();
+  readonly #underWay = new Map<UserId, Promise<readonly ConversationId[]>>();
+
+  constructor(usersMax: number) {
+    this.#usersMax = usersMax;
+  }
+
+  async get(user: UserId, read: () => Promise<readonly UserConversation[]>): Promise<readonly ConversationId[]> {
+    const known = this.#known.get(user) ?? this.#underWay.get(user);
+    if (known !== undefined) return known;
+    const underWay = read().then((found) => {
+      const ids = found.map(({ membership }) => membership.conversation);
+      if (this.#underWay.get(user) === underWay) this.#keep(user, ids);
+      return ids;
+    });
+    this.#underWay.set(user, underWay);
+    try {
+      return await underWay;
+    } finally {
+      if (this.#underWay.get(user) === underWay) this.#underWay.delete(user);
+    }
+  }
+
+  forget(user: UserId): void {
+    this.#known.delete(user);
+    this.#underWay.delete(user);
+  }
+
+  forgetAll(): void {
+    this.#known.clear();
+    this.#underWay.clear();
+  }
+
+  #keep(user: UserId, ids: readonly ConversationId[]): void {
+    const [first] = this.#known.keys();
+    if (this.#known.size >= this.#usersMax && first !== undefined) this.#known.delete(first);
+    this.#known.set(user, ids);
+  }
+}

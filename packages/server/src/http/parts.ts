@@ -1,0 +1,37 @@
+import type { IncomingMessage } from "node:http";
+import type { Registry } from "prom-client";
+import type { AccountService } from "../accounts/account-service-types.ts";
+import type { RateLimits } from "../admission/rate-limits.ts";
+import type { GroupService } from "../group-service/group-service-types.ts";
+import type { AccessService, Authenticator, Base, MarkerService, ReceiveService, SendService } from "../services.ts";
+import type { Settings } from "../settings.ts";
+import type { PendingConnections } from "./pending-connections.ts";
+
+/** What the HTTP side of the server is made of. */
+export type HttpAppParts = {
+  readonly base: Base;
+  readonly settings: Settings;
+  readonly authenticator: Authenticator;
+  readonly access: AccessService;
+  readonly groups: GroupService;
+  readonly accounts: AccountService;
+  readonly markers: MarkerService;
+  readonly sendService: SendService;
+  readonly receiveService: ReceiveService;
+  readonly rateLimits: RateLimits;
+  readonly door: Door;
+  readonly registry: Registry;
+  /** Asked by /readyz: a machine that drains is not ready. */
+  readonly isDraining: () => boolean;
+};
+
+/** What is checked of every request before anything else, also of an upgrade to a WebSocket. */
+export type Door = {
+  /** The client's address: the peer's, or what proxies that are trusted say it is. */
+  addressOf(request: IncomingMessage): string;
+  /** Does the request come from this machine itself, without a proxy on the way? */
+  isLocal(request: IncomingMessage): boolean;
+  /** Throws `origin-not-allowed` for a browser page that may not use this server; `token-in-url` for a token in the URL. */
+  check(request: IncomingMessage): void;
+  readonly pending: PendingConnections;
+};

@@ -1,0 +1,87 @@
+/** The kinds of options that settings.ts declares. */
+
+/** One value, or one for a server that listens on loopback and one for every other. */
+export type Default<Value> = Value | { readonly loopback: Value; readonly elsewhere: Value };
+
+export type Option<Value> = {
+  readonly help: string;
+  readonly placeholder: string;
+  readonly defaultText: string;
+  defaultFor(loopback: boolean): Value;
+  /** The value of a flag or variable; or what is wrong with it, to stand behind its name. */
+  read(text: string): { readonly value: Value } | { readonly problem: string };
+};
+
+export type OptionValue<O> = O extends Option<infer Value> ? Value : never;
+
+type Declared<Value> = { readonly default: Default<Value>; readonly help: string };
+
+export function text({ default: byDefault, help }: { default: string; help: string }): Option<string> {
+  return option({ default: byDefault, help }, { placeholder: "TEXT", read: (value) => ({ value }) });
+}
+
+export function optionalText({ help }: { help: string }): Option<string | undefined> {
+  return option<string | undefined>(
+    { default: undefined, help },
+    { placeholder: "TEXT", read: (value) => ({ value }) },
+  );
+}
+
+/** Items between commas; spaces around them do not count. */
+export function list({ help }: { help: string }): Option<readonly string[]> {
+  const read = (value: string) => ({
+    value: value
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== ""),
+  });
+  return option<readonly string[]>({ default: [], help }, { placeholder: "A,B", read });
+}
+
+export function integer({ min, max, ...declared }: Declared<number> & { min: number; max?: number }): Option<number> {
+  const largest = max ?? Number.MAX_SAFE_INTEGER;
+  const range = max === undefined ? `of at least ${min}` : `from ${min} to ${max}`;
+  return option(declared, {
+    placeholder: "N",
+    read(value) {
+      const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+      return number >= min && number <= largest ? { value: number } : { problem: `must be a whole number ${range}` };
+    },
+  });
+}
+
+export function choice<const Choice extends string>(
+  choices: readonly Choice[],
+  declared: { default: NoInfer<Choice>; help: string },
+): Option<Choice> {
+  return option<Choice>(declared, {
+    placeholder: choices.join("|"),
+    read(text) {
+      const value = choices.find((candidate) => candidate === text);
+      return value === undefined ? { problem: `must be one of ${choices.join(", ")}` } : { value };
+    },
+  });
+}
+
+function option<Value>(
+  { default: byDefault, help }: Declared<Value>,
+  kind: Pick<Option<Value>, "placeholder" | "read">,
+): Option<Value> {
+  const pair = isPair(byDefault) ? byDefault : { loopback: byDefault, elsewhere: byDefault };
+  return {
+    help,
+    ...kind,
+    defaultFor: (loopback) => (loopback ? pair.loopback : pair.elsewhere),
+    defaultText:
+      pair.loopback === pair.elsewhere
+        ? `default: ${show(pair.loopback)}`
+        : `default: ${show(pair.loopback)} on loopback, otherwise ${show(pair.elsewhere)}`,
+  };
+}
+
+function isPair<Value>(value: Default<Value>): value is { readonly loopback: Value; readonly elsewhere: Value } {
+  return typeof value === "object" && value !== null && "loopback" in value;
+}
+
+const show = (value: unknown): string =>
+  value === undefined || (Array.isArray(value) && value.length === 0) ? "none" : String(value);

@@ -1,0 +1,212 @@
+import { limits } from "@tidings/protocol";
+import { isLoopbackHost } from "./loopback.ts";
+import { choice, integer, list, type Option, optionalText, type OptionValue, text } from "./settings-options.ts";
+
+/**
+ * What an operator can change, each option declared once: the flag, the environment variable, the default, the help text
+ * and the type follow from the declaration. What the wire refuses is in the protocol's `limits` instead.
+ */
+export const settingOptions = {
+  data: text({ default: "./data", help: "Folder of the database and of the secrets." }),
+  host: text({ default: "127.0.0.1", help: "Address to listen on." }),
+  port: integer({ default: 8484, min: 0, max: 65_535, help: "Port to listen on; 0 takes any free one." }),
+  origins: list({
+    help: "Origins of browser pages that may use this server, for instance https://chat.example.org; own and loopback ones may anyway.",
+  }),
+  trustedProxies: list({ help: "Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed." }),
+  metrics: choice(["loopback", "open", "off"], {
+    default: "loopback",
+    help: "Who may read /metrics: requests of this machine, everybody, nobody.",
+  }),
+  logLevel: choice(["trace", "debug", "info", "warn", "error", "silent"], {
+    default: "info",
+    help: "Least level that is logged.",
+  }),
+
+  signUp: choice(["loopback", "open", "closed"], {
+    default: "loopback",
+    help: "Who may sign up: requests of this machine while the server listens on loopback, everybody, nobody.",
+  }),
+  signUpsPerMinute: integer({ default: { loopback: 6_000, elsewhere: 10 }, min: 1, help: "Sign-ups of one address." }),
+  loginAttemptsPerMinute: integer({
+    default: { loopback: 6_000, elsewhere: 10 },
+    min: 1,
+    help: "Password attempts for one name from one address; ten times as many for a name, and for an address, in all.",
+  }),
+  passwordHashesAtOnce: integer({
+    default: 2,
+    min: 1,
+    max: 64,
+    help: "Password hashes computed at the same time, 19 MiB each.",
+  }),
+
+  auth: choice(["local", "jwt"], { default: "local", help: "Accounts kept here, or tokens of an outside issuer." }),
+  jwtSecretFile: optionalText({ help: "File with the secret of HS256 tokens, at least 32 bytes." }),
+  jwtPublicKeyFile: optionalText({ help: "File with the issuer's public key, PEM (SPKI)." }),
+  jwtJwksUrl: optionalText({ help: "Address of the issuer's key set (JWKS); https, except on loopback." }),
+  jwtJwksFile: optionalText({ help: "File with the issuer's key set (JWKS); read again when it changes." }),
+  jwtAlgorithms: list({
+    help: "Signature algorithms that are accepted, of HS256, RS256, ES256 and EdDSA. Needed with auth jwt.",
+  }),
+  jwtIssuer: optionalText({ help: "The tokens' `iss`. Needed with auth jwt." }),
+  jwtAudience: optionalText({ help: "What the tokens' `aud` must hold. Needed with auth jwt." }),
+  jwtNameClaim: text({
+    default: "preferred_username",
+    help: "Claim with the user's unique name; `sub` where it is absent.",
+  }),
+  jwtClockToleranceMs: integer({
+    default: 5_000,
+    min: 0,
+    max: 300_000,
+    help: "How far the issuer's clock may be off.",
+  }),
+
+  messagesPerSecond: integer({ default: 50, min: 1, help: "Messages that one user may send." }),
+  messagesBurst: integer({ default: 200, min: 1, help: "Messages that one user may send at once after a pause." }),
+  requestsPerSecond: integer({
+    default: 100,
+    min: 1,
+    help: "Other requests of one user, and all requests of an address without a token.",
+  }),
+  requestsBurst: integer({ default: 400, min: 1, help: "Such requests at once after a pause." }),
+  sessionsPerUser: integer({ default: 20, min: 1, help: "Sessions that one user may have." }),
+  sessionsMax: integer({ default: 50_000, min: 1, help: "Sessions of this machine." }),
+  loginsPerSecond: integer({ default: 500, min: 1, help: "First sessions of clients that are admitted." }),
+  resumesPerSecond: integer({ default: 2_000, min: 1, help: "Resumed sessions that are admitted." }),
+  pendingConnectionsPerAddress: integer({
+    default: { loopback: 20_000, elsewhere: 200 },
+    min: 1,
+    help: "Connections of one address that have not shown a token yet.",
+  }),
+
+  helloTimeoutMs: integer({ default: 10_000, min: 100, help: "How long a new socket may take to say hello." }),
+  headersTimeoutMs: integer({
+    default: 10_000,
+    min: 100,
+    help: "How long the headers of a request may take to arrive.",
+  }),
+  requestTimeoutMs: integer({ default: 30_000, min: 100, help: "How long a whole request may take to arrive." }),
+  keepAliveMs: integer({ default: 65_000, min: 1_000, help: "How long an idle HTTP connection is kept." }),
+  heartbeatMs: integer({
+    default: limits.heartbeatMs,
+    min: 100,
+    max: limits.heartbeatMs,
+    help: "A session learns within this time of whatever it does not have.",
+  }),
+  pollAfterMs: integer({ default: 1_000, min: 0, help: "When a short poller is asked to come back." }),
+  slowSessionBytes: integer({
+    default: 64 * 1024,
+    min: 1024,
+    help: "Unsent bytes of a socket above which it gets heads instead of entries, until it has caught up.",
+  }),
+  drainMs: integer({ default: 60_000, min: 0, help: "Time over which sessions are sent away when the server stops." }),
+} as const satisfies Record<string, Option<unknown>>;
+
+export type Settings = { readonly [Name in keyof typeof settingOptions]: OptionValue<(typeof settingOptions)[Name]> };
+
+/** The operator's mistakes, all of them, a sentence each. */
+export class SettingsError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "SettingsError";
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads flags (`--trusted-proxies=…` or `--trusted-proxies …`) and variables (`TIDINGS_TRUSTED_PROXIES`); a flag wins over a
+ * variable. Throws a SettingsError that names every unknown flag and every value that is out of its range.
+ */
+export function parseSettings(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Settings {
+  const problems: string[] = [];
+  const given = new Map<string, { text: string; where: string }>();
+  for (const name of settingNames) {
+    const variable = variableOf(name);
+    const value = env[variable];
+    if (value !== undefined && value !== "") given.set(name, { text: value, where: variable });
+  }
+  readFlags(argv, given, problems);
+
+  const values = new Map<string, unknown>();
+  for (const name of settingNames) {
+    const option: Option<unknown> = settingOptions[name];
+    const input = given.get(name);
+    const loopback = isLoopbackHost(String(values.get("host") ?? settingOptions.host.defaultFor(true)));
+    if (input === undefined) {
+      values.set(name, option.defaultFor(loopback));
+      continue;
+    }
+    const read = option.read(input.text);
+    if ("problem" in read) problems.push(`${input.where} ${read.problem}.`);
+    else values.set(name, read.value);
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+  return Object.fromEntries(values) as Settings;
+}
+
+/** Variables that begin like ours and are none: worth a warning, since a misspelt one would go unnoticed. */
+export function unknownVariables(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const known = new Set<string>([...settingNames.map(variableOf), ...variablesOfClients]);
+  return Object.keys(env).filter((name) => name.startsWith("TIDINGS_") && !known.has(name));
+}
+
+/** The options as lines for `--help`. */
+export function settingsHelp(): string {
+  return settingNames
+    .map((name) => {
+      const option: Option<unknown> = settingOptions[name];
+      return `  --${flagOf(name)} ${option.placeholder}\n      ${option.help}\n      ${option.defaultText}; ${variableOf(name)}`;
+    })
+    .join("\n");
+}
+
+export type SettingName = keyof typeof settingOptions;
+export const settingNames = Object.keys(settingOptions) as readonly SettingName[];
+
+const variablesOfClients = ["TIDINGS_URL", "TIDINGS_CONFIG", "TIDINGS_PASSWORD", "TIDINGS_PROFILE"];
+
+export const flagOf = (name: SettingName): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+export const variableOf = (name: SettingName): string => `TIDINGS_${flagOf(name).replaceAll("-", "_").toUpperCase()}`;
+
+function readFlags(
+  argv: readonly string[],
+  given: Map<string, { text: string; where: string }>,
+  problems: string[],
+): void {
+  const names = new Map<string, SettingName>(settingNames.map((name) => [flagOf(name), name]));
+  for (let index = 0; index < argv.length; index += 1) {
+    const argument = argv[index] ?? "";
+    const [, flag, inline] = /^--([a-z0-9-]+)(?:=(.*))?$/s.exec(argument) ?? [];
+    if (flag === undefined) {
+      problems.push(`${JSON.stringify(argument)} is not an option.`);
+      continue;
+    }
+    const name = names.get(flag);
+    if (name === undefined) {
+      problems.push(`There is no option --${flag}${suggestion(flag, [...names.keys()])}.`);
+      if (inline === undefined && argv[index + 1]?.startsWith("--") === false) index += 1;
+      continue;
+    }
+    const value = inline ?? argv[index + 1];
+    if (value === undefined || (inline === undefined && value.startsWith("--"))) {
+      problems.push(`--${flag} needs a value.`);
+      continue;
+    }
+    if (inline === undefined) index += 1;
+    given.set(name, { text: value, where: `--${flag}` });
+  }
+}
+
+/** The option that was probably meant: the one that shares the longest beginning, if it is at least four letters. */
+function suggestion(flag: string, flags: readonly string[]): string {
+  let best = "";
+  let shared = 3;
+  for (const candidate of flags) {
+    let length = 0;
+    while (length < flag.length && flag[length] === candidate[length]) length += 1;
+    if (length > shared) [best, shared] = [candidate, length];
+  }
+  return best === "" ? "" : `; did you mean --${best}?`.slice(0, -1);
+}
