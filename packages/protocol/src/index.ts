@@ -4,6 +4,7 @@ export * from "./http.ts";
 export * from "./ids.ts";
 export * from "./limits.ts";
 export * from "./objects.ts";
+export * from "./operation-errors.ts";
 export * from "./socket.ts";
 export * from "./version.ts";
 export * from "./validate.ts";
