@@ -8,9 +8,11 @@ const program = fileURLToPath(new URL("sqlite-loop.ts", import.meta.url));
 export async function runSqliteLoop(options: {
   folder: string;
   groupSize: number;
+  conversations: number;
   durationMs: number;
 }): Promise<number> {
-  const args = [program, options.folder, String(options.groupSize), String(options.durationMs)];
+  const { folder, groupSize, conversations, durationMs } = options;
+  const args = [program, folder, ...[groupSize, conversations, durationMs].map(String)];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   return Number(stdout);
 }

@@ -11,7 +11,7 @@ import { createTidingsCrowd } from "./tidings-crowd.ts";
  */
 export async function measureFanOut({ folder, quick, nodeFlags, progress }: MeasureOptions): Promise<Measurement> {
   const size = quick ? 300 : 1_000;
-  const rounds = quick ? 1 : 3;
+  const rounds = quick ? 1 : 5;
   progress(`fan-out: connecting ${size} clients to each server`);
   const tidings = await createTidingsCrowd(folder, size, nodeFlags);
   const crowds: Crowd[] = [tidings];
@@ -25,12 +25,12 @@ export async function measureFanOut({ folder, quick, nodeFlags, progress }: Meas
     }
     const quiet = await takeTurns(crowds, rounds, (crowd) => {
       progress(`fan-out: quiet, ${crowd.name}`);
-      return runQuiet(crowd, 100);
+      return runQuiet(crowd, quick ? 20 : 60);
     });
     const syncsBefore = tidings.syncs();
     const busy = await takeTurns(crowds, rounds, (crowd) => {
       progress(`fan-out: busy, ${crowd.name}`);
-      return runBusy(crowd, { durationMs: quick ? 500 : 1_500, window });
+      return runBusy(crowd, { durationMs: quick ? 500 : 1_000, window });
     });
     const cpuRatio = (of: typeof quiet, peer: string): number => medianRatio(cpuOf(of, "tidings"), cpuOf(of, peer));
     const figures = {

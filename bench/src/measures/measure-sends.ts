@@ -47,9 +47,8 @@ export async function measureSends({ folder, quick, nodeFlags, progress }: Measu
         const result = await runSends(server, load, sessionsOf, durationMs);
         ours.push(result);
         progress(`sends: bare SQLite loop, ${readable(result.messagesPerCommit)} rows a transaction`);
-        floor.push(
-          await runSqliteLoop({ folder, groupSize: Math.max(1, Math.round(result.messagesPerCommit)), durationMs }),
-        );
+        const groupSize = Math.max(1, Math.round(result.messagesPerCommit));
+        floor.push(await runSqliteLoop({ folder, groupSize, conversations: load.sessions, durationMs }));
       }
       const perSecond = median(ours.map((round) => round.perSecond));
       const ratio = medianRatio(
