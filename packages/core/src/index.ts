@@ -3,5 +3,8 @@ export * from "./manual-clock.ts";
 export * from "./ports/index.ts";
 export * from "./rules/apply-membership-changes.ts";
 export * from "./rules/encode-entry.ts";
+export * from "./rules/group-rules.ts";
+export * from "./rules/names.ts";
 export * from "./rules/readable-range.ts";
 export * from "./rules/socket-state.ts";
+export * from "./rules/decide-notifications.ts";

@@ -1,4 +1,4 @@
-import { asSeq, type ConversationId, type Role, type Seq, type UserId } from "@tidings/protocol";
+import type { ConversationId, Role, Seq, UserId } from "@tidings/protocol";
 import type { GroupRecord, Membership, MembershipChange } from "../ports/group-store.ts";
 
 /** What the Group DB holds of one group, as far as some changes concern it. */
@@ -45,6 +45,9 @@ export function usersNamedBy(changes: readonly MembershipChange[]): ReadonlySet<
   }
   return users;
 }
+
+/** Cast, not made by the protocol's `asSeq`: an engine's thread that loads this file need not load the schemas. */
+const noSeq = 0 as Seq;
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -103,7 +106,7 @@ class Draft {
       this.#end(user, "banned", seq);
       return;
     }
-    const nothing = { joinedSeq: asSeq(0), endedSeq: asSeq(0) };
+    const nothing = { joinedSeq: noSeq, endedSeq: noSeq };
     const never = { conversation: this.#conversation, user, role: "member", ...nothing } as const;
     this.#changed.set(user, { ...(membership ?? never), state: "banned" });
   }
@@ -153,5 +156,5 @@ const newGroup = (conversation: ConversationId): GroupRecord => ({
   closed: false,
   memberCount: 0,
   ownerCount: 0,
-  appliedSeq: asSeq(0),
+  appliedSeq: noSeq,
 });

@@ -1,4 +1,11 @@
-import { asSeq, limits, type ConversationId, type MemberLeftEntry, type MemberRemovedEntry, type UserId } from "@tidings/protocol";
+import {
+  asSeq,
+  limits,
+  type ConversationId,
+  type MemberLeftEntry,
+  type MemberRemovedEntry,
+  type UserId,
+} from "@tidings/protocol";
 import type { Delivery, EncodedEntry, MachineMessage } from "@tidings/core";
 import type { AccessService, Base } from "../services.ts";
 import type { DeliveryTick } from "./delivery-tick.ts";
@@ -22,12 +29,15 @@ export function createArrival(
   function handle(message: MachineMessage): void {
     switch (message.tell) {
       case "delivery":
-        return deliver(message.delivery, message.recipients);
+        deliver(message.delivery, message.recipients);
+        return;
       case "notifications":
-        return tellUser(message.user, encodeFrame({ type: "notify", notifications: [...message.notifications] }));
+        tellUser(message.user, encodeFrame({ type: "notify", notifications: [...message.notifications] }));
+        return;
       case "marked": {
         const { conversation, readSeq } = message;
-        return tellUser(message.user, encodeFrame({ type: "marked", conversation, read_seq: readSeq }));
+        tellUser(message.user, encodeFrame({ type: "marked", conversation, read_seq: readSeq }));
+        return;
       }
       case "token-revoked":
         for (const session of cache.user(message.user)?.sessions ?? []) {
@@ -48,7 +58,8 @@ export function createArrival(
   function deliver(delivery: Delivery, recipients: readonly UserId[]): void {
     const conversation = cache.conversations.get(delivery.conversation);
     if (conversation !== undefined) take(conversation, delivery.entries);
-    const mayBring = delivery.conversation.startsWith("d_") || delivery.entries.some(({ kind }) => kind === "member-joined");
+    const mayBring =
+      delivery.conversation.startsWith("d_") || delivery.entries.some(({ kind }) => kind === "member-joined");
     if (mayBring) for (const user of recipients) bring(user, delivery.conversation);
   }
 

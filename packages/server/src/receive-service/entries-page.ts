@@ -20,18 +20,21 @@ export async function readEntriesPage(
   const entries =
     fromSeq > toSeq
       ? []
-      : await parts.messages.entries({ conversation, fromSeq: asSeq(fromSeq), toSeq: asSeq(toSeq), charactersMax: limits.syncBytesMax });
+      : await parts.messages.entries({
+          conversation,
+          fromSeq: asSeq(fromSeq),
+          toSeq: asSeq(toSeq),
+          charactersMax: limits.syncBytesMax,
+        });
   const from = entries[0] === undefined ? "" : `"from_seq":${entries[0].seq},`;
   const body = entries.map(({ json }) => json).join(",");
   return { json: `{${from}"entries":[${body}],"head":${head},"first_seq":${access.firstSeq}}` };
 }
 
-function decidePage(page: {
-  query: HttpQuery<"entries">;
-  limit: number;
-  firstSeq: number;
-  head: number;
-}): { fromSeq: number; toSeq: number } {
+function decidePage(page: { query: HttpQuery<"entries">; limit: number; firstSeq: number; head: number }): {
+  fromSeq: number;
+  toSeq: number;
+} {
   const { query, limit, firstSeq, head } = page;
   if (query.after !== undefined) {
     const fromSeq = Math.max(query.after + 1, firstSeq);

@@ -34,7 +34,10 @@ export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   // Not from the shared pool: a frame may stay in socket buffers for long, and would keep its whole slab.
-  const frame = headerLength + length < 4_096 ? Buffer.allocUnsafe(headerLength + length) : Buffer.allocUnsafeSlow(headerLength + length);
+  const frame =
+    headerLength + length < 4_096
+      ? Buffer.allocUnsafe(headerLength + length)
+      : Buffer.allocUnsafeSlow(headerLength + length);
   frame[0] = finAndText;
   if (headerLength === 2) {
     frame[1] = length;

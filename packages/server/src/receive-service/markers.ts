@@ -4,7 +4,11 @@ import type { AccessService, Base, MarkerService, ReceiveService } from "../serv
 /** Read markers and notification modes, with unread counts derived from them. */
 export function createMarkerService(
   base: Base,
-  parts: { access: AccessService; receiveService: Pick<ReceiveService, "tellMarked">; onNotifyMode: MarkerService["setNotify"] },
+  parts: {
+    access: AccessService;
+    receiveService: Pick<ReceiveService, "tellMarked">;
+    onNotifyMode: MarkerService["setNotify"];
+  },
 ): MarkerService {
   const { messages, markers } = base.stores;
   const { access } = parts;

@@ -28,7 +28,8 @@ export function parseClientFrame(data: Buffer, isBinary: boolean): ParsedFrame {
     throw new TidingsError("invalid-request", { detail: "A frame is a JSON object." });
   }
   // The flat frames of every day are not walked: only metadata may nest, and the validator refuses other nesting.
-  if ("metadata" in value && depthOf(value, limits.jsonDepthMax) > limits.jsonDepthMax) throw new TidingsError("too-deep");
+  if ("metadata" in value && depthOf(value, limits.jsonDepthMax) > limits.jsonDepthMax)
+    throw new TidingsError("too-deep");
   const type: unknown = "type" in value ? value.type : undefined;
   if (typeof type !== "string" || !isFrameType(type)) {
     throw new TidingsError("unknown-type", { detail: "A client sends hello, send, sync and read." });

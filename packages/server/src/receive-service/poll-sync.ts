@@ -28,7 +28,13 @@ type SyncAnswer = HttpAnswer<"sync">;
  */
 export function createPollSync(
   base: Base,
-  parts: { access: AccessService; cache: UserSocketCache; rows: ConnectionRows; pollAfterMs: number; draining: AbortSignal },
+  parts: {
+    access: AccessService;
+    cache: UserSocketCache;
+    rows: ConnectionRows;
+    pollAfterMs: number;
+    draining: AbortSignal;
+  },
 ) {
   const { stores, clock } = base;
   const { access, cache, rows, draining } = parts;
@@ -118,7 +124,11 @@ export function createPollSync(
     const head = lastSeq ?? from.head?.head ?? asSeq(0);
     const cursor = asSeq(Math.max(firstSeq - 1, Math.min(from.have, head)));
     if (cursor >= head && lastSeq === undefined) return undefined;
-    const entries = await readWithinBudget(stores.messages, { conversation, fromSeq: asSeq(cursor + 1), toSeq: head }, from.budget);
+    const entries = await readWithinBudget(
+      stores.messages,
+      { conversation, fromSeq: asSeq(cursor + 1), toSeq: head },
+      from.budget,
+    );
     const reached = entries.at(-1)?.seq ?? cursor;
     const done = lastSeq === undefined ? "complete" : "ended";
     return {
@@ -157,11 +167,14 @@ function newConversation(state: ConversationState): ConversationHead {
 }
 
 /** Entries are stored as the text that travels; only what is around them is encoded. */
-function encodeAnswer(answer: Omit<SyncAnswer, "status" | "conversations"> & { conversations: EncodedConversation[] }): string {
+function encodeAnswer(
+  answer: Omit<SyncAnswer, "status" | "conversations"> & { conversations: EncodedConversation[] },
+): string {
   const truncated = answer.conversations.some(({ head }) => head.status === "truncated");
   const { conversations, ...rest } = answer;
   const encoded = conversations.map(
-    ({ head, entries }) => `${JSON.stringify(head).slice(0, -1)},"entries":[${entries.map(({ json }) => json).join(",")}]}`,
+    ({ head, entries }) =>
+      `${JSON.stringify(head).slice(0, -1)},"entries":[${entries.map(({ json }) => json).join(",")}]}`,
   );
   const around = JSON.stringify({ status: truncated ? "truncated" : "complete", ...rest });
   return `${around.slice(0, -1)},"conversations":[${encoded.join(",")}]}`;

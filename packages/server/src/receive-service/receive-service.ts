@@ -4,7 +4,15 @@ import type { Server } from "node:http";
 import type { Admission } from "../admission/admission.ts";
 import type { RateLimits } from "../admission/rate-limits.ts";
 import type { Door } from "../http/parts.ts";
-import type { AccessService, Authenticator, Base, MarkerService, ReceiveService, Running, SendService } from "../services.ts";
+import type {
+  AccessService,
+  Authenticator,
+  Base,
+  MarkerService,
+  ReceiveService,
+  Running,
+  SendService,
+} from "../services.ts";
 import type { Settings } from "../settings.ts";
 import { createArrival } from "./arrival.ts";
 import { ConnectionRows } from "./connection-rows.ts";
@@ -64,7 +72,13 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
   const arrival = createArrival(base, { access, cache, tick, syncSession });
   const headChecks = new HeadChecks({ clock, cache, check: arrival.checkHeads, log });
   const heartbeats = new Heartbeats({ clock, cache, heartbeatMs: settings.heartbeatMs });
-  const poll = createPollSync(base, { access, cache, rows, pollAfterMs: settings.pollAfterMs, draining: draining.signal });
+  const poll = createPollSync(base, {
+    access,
+    cache,
+    rows,
+    pollAfterMs: settings.pollAfterMs,
+    draining: draining.signal,
+  });
   const outbox = new Outbox(clock);
   let acceptor: SocketAcceptor | undefined;
 

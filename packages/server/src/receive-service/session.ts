@@ -25,7 +25,13 @@ export class Session {
   readonly #socket: Socket;
   #corked = false;
 
-  constructor(options: { id: SessionId; caller: Caller; socket: Socket; nowMs: number; end: (code: ErrorCode) => void }) {
+  constructor(options: {
+    id: SessionId;
+    caller: Caller;
+    socket: Socket;
+    nowMs: number;
+    end: (code: ErrorCode) => void;
+  }) {
     this.id = options.id;
     this.caller = options.caller;
     this.#socket = options.socket;

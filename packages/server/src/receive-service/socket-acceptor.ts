@@ -105,11 +105,18 @@ function tellWhyBeforeClosing(webSocket: WebSocket, socket: Socket): void {
   if (!hasPrependListener(receiver)) return;
   receiver.prependListener("error", (error) => {
     const code: unknown = Reflect.get(error, "code");
-    const reason = code === "WS_ERR_INVALID_UTF8" ? "invalid-utf8" : code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "frame-too-large" : undefined;
+    const reason =
+      code === "WS_ERR_INVALID_UTF8"
+        ? "invalid-utf8"
+        : code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
+          ? "frame-too-large"
+          : undefined;
     if (reason !== undefined && socket.writable) socket.write(errorFrame(new TidingsError(reason), {}));
   });
 }
 
-function hasPrependListener(value: unknown): value is { prependListener(event: "error", listener: (error: Error) => void): void } {
+function hasPrependListener(
+  value: unknown,
+): value is { prependListener(event: "error", listener: (error: Error) => void): void } {
   return typeof value === "object" && value !== null && typeof Reflect.get(value, "prependListener") === "function";
 }

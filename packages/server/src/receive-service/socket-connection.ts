@@ -92,27 +92,41 @@ export class SocketConnection {
         );
         return;
       case "serve-frame":
-        return this.#serve(about.frame as ParsedFrame);
+        this.#serve(about.frame as ParsedFrame);
+        return;
       case "queue-frame":
-        if (this.#queued.length >= queuedFramesMax) return this.#end("too-many-errors");
+        if (this.#queued.length >= queuedFramesMax) {
+          this.#end("too-many-errors");
+          return;
+        }
         this.#queued.push(about.frame as ParsedFrame);
         return;
       case "answer-error":
         this.#badFrames += 1;
-        if (this.#badFrames > badFramesMax) return this.#end("too-many-errors");
-        return this.#answer(about.error ?? new TidingsError("hello-expected"));
+        if (this.#badFrames > badFramesMax) {
+          this.#end("too-many-errors");
+          return;
+        }
+        this.#answer(about.error ?? new TidingsError("hello-expected"));
+        return;
       case "end-with-error":
-        return this.#end(about.error?.code ?? "internal", about.error);
+        this.#end(about.error?.code ?? "internal", about.error);
+        return;
       case "end-hello-expected":
-        return this.#end("hello-expected");
+        this.#end("hello-expected");
+        return;
       case "end-hello-timeout":
-        return this.#end("hello-timeout");
+        this.#end("hello-timeout");
+        return;
       case "end-draining":
-        return this.#end("draining", new TidingsError("draining", { retryAfterMs: this.#drawDrainMs() }));
+        this.#end("draining", new TidingsError("draining", { retryAfterMs: this.#drawDrainMs() }));
+        return;
       case "say-goodbye":
-        return this.#sayGoodbye();
+        this.#sayGoodbye();
+        return;
       case "clean-up":
-        return this.#cleanUp();
+        this.#cleanUp();
+        return;
       case "welcome":
       case "ignore":
         return;
@@ -142,7 +156,7 @@ export class SocketConnection {
 
     const conversations = states.map((state) => {
       const conversation = cache.conversationAt(state.conversation, state.head);
-      const head = conversation.arrivedSeq > state.head ? conversation.arrivedSeq : state.head;
+      const head = asSeq(Math.max(conversation.arrivedSeq, state.head));
       const have = hello.have[state.conversation];
       const cursor = have === undefined ? head : asSeq(Math.max(state.first_seq - 1, Math.min(have, head)));
       cache.subscribe(session, { conversation, sentSeq: cursor });
@@ -198,9 +212,11 @@ export class SocketConnection {
     if (session === undefined) return;
     switch (frame.type) {
       case "send":
-        return this.#send(session, frame);
+        this.#send(session, frame);
+        return;
       case "sync":
-        return this.#sync(session, frame);
+        this.#sync(session, frame);
+        return;
       case "read":
         this.#guarded({ conversation: frame.conversation }, async () => {
           this.#parts.rateLimits.checkRequest(session.caller.user.user_id);
@@ -298,7 +314,9 @@ export class SocketConnection {
     const reconnectAfterMs = this.#drawDrainMs();
     this.#session?.write(encodeFrame({ type: "goodbye", reconnect_after_ms: reconnectAfterMs }));
     this.#cancelTimer?.();
-    this.#cancelTimer = this.#parts.base.clock.after(reconnectAfterMs + goodbyeGraceMs, () => this.#close(1001, "draining"));
+    this.#cancelTimer = this.#parts.base.clock.after(reconnectAfterMs + goodbyeGraceMs, () =>
+      this.#close(1001, "draining"),
+    );
   }
 
   #drawDrainMs(): number {

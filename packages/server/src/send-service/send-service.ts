@@ -1,7 +1,13 @@
-import { directConversationId, directUsers, TidingsError, type ConversationId, type UserId } from "@tidings/protocol";
-import type { AppendRequest } from "@tidings/core";
+import {
+  checkMessageSize,
+  directConversationId,
+  directUsers,
+  TidingsError,
+  type ConversationId,
+  type UserId,
+} from "@tidings/protocol";
+import { type AppendRequest, encodeDraft, type EntryBody } from "@tidings/core";
 import type { AccessService, Base, MessageInput, SendService, TakenMessage, Target } from "../services.ts";
-import { checkMessageSize } from "@tidings/protocol";
 import type { UserLookup } from "./user-lookup.ts";
 
 /**
@@ -53,7 +59,8 @@ export function createSendService(base: Base, parts: { access: AccessService; us
       await access.accessAsMember(conversation, sender);
       return;
     }
-    if (!(await users.exists(target.to))) throw new TidingsError("user-not-found", { detail: "Nobody has this user id." });
+    if (!(await users.exists(target.to)))
+      throw new TidingsError("user-not-found", { detail: "Nobody has this user id." });
     await access.openDirect(conversation);
     await access.accessAsMember(conversation, sender);
   }
@@ -62,7 +69,7 @@ export function createSendService(base: Base, parts: { access: AccessService; us
     const atMs = clock.nowMs();
     const request: AppendRequest = {
       conversation,
-      drafts: [{ kind: "message", atMs, json: encodeMessageDraft(sender, message, atMs) }],
+      drafts: [encodeDraft(bodyOf(sender, message), atMs)],
       key: { sender, messageId: message.message_id },
     };
     const outcome = await stores.messages.append(request);
@@ -76,17 +83,16 @@ export function createSendService(base: Base, parts: { access: AccessService; us
   }
 }
 
-/** The entry's JSON without its seq, with the fields in the order of the schema. */
-function encodeMessageDraft(sender: UserId, message: MessageInput, atMs: number): string {
-  return JSON.stringify({
+function bodyOf(sender: UserId, message: MessageInput): EntryBody {
+  const { message_id, text, mentions, metadata } = message;
+  return {
     kind: "message",
-    at_ms: atMs,
     sender,
-    message_id: message.message_id,
-    text: message.text,
-    ...(message.mentions !== undefined && message.mentions.length > 0 ? { mentions: message.mentions } : {}),
-    ...(message.metadata !== undefined ? { metadata: message.metadata } : {}),
-  });
+    message_id,
+    text,
+    ...(mentions !== undefined && mentions.length > 0 ? { mentions } : {}),
+    ...(metadata !== undefined ? { metadata } : {}),
+  };
 }
 
 function handledByTaken(): void {

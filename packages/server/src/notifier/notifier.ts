@@ -1,0 +1,72 @@
+import { directUsers, type ConversationId, type MessageEntry, type NotifyMode, type UserId } from "@tidings/protocol";
+import { type Change, decideNotifications, type EncodedEntry, type Links, type NewNotification } from "@tidings/core";
+import { FeedConsumer } from "../group-worker/feed-consumer.ts";
+import { mergeChanges, readPieces } from "../group-worker/read-changes.ts";
+import type { AccessService, Base } from "../services.ts";
+import { NotifyModes } from "./notify-modes.ts";
+
+/**
+ * The notifier: a consumer of the change feed of its own, so that it neither waits for deliveries nor holds them up. It decides who
+ * is notified of a message, stores that once for each user and message (G9), and tells the user's sessions.
+ */
+export function createNotifier(base: Base, parts: { access: AccessService; links: Links }) {
+  const { stores, clock, log } = base;
+  const { access, links } = parts;
+  const modes = new NotifyModes(stores.markers, access);
+  const consumer = new FeedConsumer({ name: "notifier", feed: stores.feed, clock, log, handle });
+
+  async function handle(changes: readonly Change[]): Promise<void> {
+    const wanted: NewNotification[] = [];
+    for (const range of mergeChanges(changes)) {
+      for await (const entries of readPieces(stores.messages, range)) {
+        wanted.push(...(await decide(range.conversation, entries)));
+      }
+    }
+    for (let begin = 0; begin < wanted.length; begin += putMax) await notify(wanted.slice(begin, begin + putMax));
+  }
+
+  async function decide(conversation: ConversationId, entries: readonly EncodedEntry[]): Promise<NewNotification[]> {
+    // Who joins may have set a mode when he was in before.
+    if (entries.some(({ kind }) => kind !== "message")) modes.forget(conversation);
+    const ofConversation = await modes.of(conversation);
+    const everyMessage = directUsers(conversation) !== undefined || hasAll(ofConversation);
+    const found: NewNotification[] = [];
+    for (const entry of entries) {
+      if (entry.kind !== "message") continue;
+      // Most messages mention nobody; they are not parsed. A text that looks like the field is parsed in vain, no more.
+      if (!everyMessage && !entry.json.includes('"mentions":[')) continue;
+      const message = JSON.parse(entry.json) as MessageEntry;
+      const members = new Set(await access.memberIds(conversation));
+      const isMember = (user: UserId): boolean => members.has(user);
+      for (const { user, reason } of decideNotifications(message, { conversation, isMember, modes: ofConversation })) {
+        found.push({ user, reason, conversation, seq: entry.seq, sender: message.sender, atMs: message.at_ms });
+      }
+    }
+    return found;
+  }
+
+  async function notify(wanted: readonly NewNotification[]): Promise<void> {
+    const byUser = new Map<UserId, (typeof stored)[number]["notification"][]>();
+    const stored = await stores.notifications.put(wanted);
+    for (const { user, notification } of stored) {
+      const list = byUser.get(user);
+      if (list === undefined) byUser.set(user, [notification]);
+      else list.push(notification);
+    }
+    for (const [user, notifications] of byUser) {
+      for (const machine of await links.connections.machinesOf([user])) {
+        links.machines.send(machine, { tell: "notifications", user, notifications });
+      }
+    }
+  }
+
+  return { consumer, modes };
+}
+
+function hasAll(modes: ReadonlyMap<UserId, NotifyMode>): boolean {
+  for (const mode of modes.values()) if (mode === "all") return true;
+  return false;
+}
+
+/** Notifications stored in one transaction. */
+const putMax = 1_000;
