@@ -88,8 +88,8 @@ export interface AccessService {
   noteChanges(conversation: ConversationId, changes: readonly MembershipChange[]): void;
   /**
    * From now until the answer is called, nobody gets a cached access of these users to the conversation, and who asks for
-   * one waits: the caller is about to end their memberships. A reader who asks for access again after he has read, and
-   * cuts at its `lastSeq`, has therefore nothing that was sequenced after a removal (G7).
+   * one waits: the caller is about to end their memberships. A reader who learns the head first, and asks for access after
+   * that, has therefore no head above the entry that removed him (G7).
    */
   hold(conversation: ConversationId, users: readonly UserId[]): () => void;
   /** The conversations that the user is an active member of, in no order. Cached; exact on one machine. */
