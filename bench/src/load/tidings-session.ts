@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ErrorFrame, SyncedFrame, WelcomeFrame } from "@tidings/protocol";
 import { subprotocol } from "@tidings/protocol";
+import { readDeliverRange } from "./deliver-range.ts";
 import { clientFrame } from "./frames.ts";
 import { sendFrameJson } from "./message.ts";
 import { openRawSocket, type RawSocket } from "./raw-socket.ts";
@@ -39,11 +40,11 @@ export class TidingsSession {
   readonly #cursors = new Map<string, number>();
   readonly #opened = Promise.withResolvers<void>();
   #socket: RawSocket | undefined;
-  #welcomed = false;
   #isOpen = false;
   #isOver = false;
   #turn = 0;
-  #syncing = false;
+  /** `hello` begins the first sync. */
+  #syncing = true;
   #syncs = 0;
   #behind = new Set<string>();
 
@@ -149,11 +150,7 @@ export class TidingsSession {
   }
 
   #readDeliver(bytes: Buffer, start: number, end: number): void {
-    const conversationAt = start + deliverPrefixLength;
-    const conversationEnd = bytes.indexOf(quote, conversationAt);
-    const conversation = bytes.toString("latin1", conversationAt, conversationEnd);
-    const fromSeq = numberAt(bytes, conversationEnd + fromSeqKey.length);
-    const lastSeq = numberAt(bytes, bytes.lastIndexOf(seqKey, end - 1) + seqKey.length);
+    const { conversation, fromSeq, lastSeq } = readDeliverRange(bytes, start, end);
     const cursor = this.#cursors.get(conversation) ?? 0;
     if (fromSeq > cursor + 1) {
       this.#sync(conversation);
@@ -165,7 +162,6 @@ export class TidingsSession {
   }
 
   #readWelcome(welcome: WelcomeFrame): void {
-    this.#welcomed = true;
     for (const { conversation, head } of welcome.conversations) {
       if (!this.#cursors.has(conversation)) this.#cursors.set(conversation, head);
     }
@@ -178,7 +174,7 @@ export class TidingsSession {
       if (status === "truncated") this.#behind.add(conversation);
     }
     this.#syncNow();
-    if (!this.#syncing && this.#welcomed) this.#opened.resolve();
+    if (!this.#syncing) this.#opened.resolve();
   }
 
   #readHeads(heads: Record<string, number>): void {
@@ -210,22 +206,9 @@ export class TidingsSession {
 }
 
 const typePrefix = Buffer.from('{"type":"');
-const deliverPrefixLength = '{"type":"deliver","conversation":"'.length;
-const fromSeqKey = '","from_seq":';
-const seqKey = Buffer.from('{"seq":');
-const quote = 0x22;
 
 const letter = Object.fromEntries(
   ["de", "ac", "we", "sy", "he", "er", "hi"].map((pair) => [pair, Buffer.from(pair).readUInt16BE(0)]),
 ) as Record<"de" | "ac" | "we" | "sy" | "he" | "er" | "hi", number>;
-
-function numberAt(bytes: Buffer, at: number): number {
-  let value = 0;
-  for (let index = at; ; index += 1) {
-    const digit = bytes.readUInt8(index) - 0x30;
-    if (digit < 0 || digit > 9) return value;
-    value = value * 10 + digit;
-  }
-}
 
 const parse = <T>(bytes: Buffer, start: number, end: number): T => JSON.parse(bytes.toString("utf8", start, end)) as T;
