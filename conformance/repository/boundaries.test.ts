@@ -87,11 +87,15 @@ const exceptions: readonly { readonly files: RegExp; readonly ours: RegExp; read
     why: "main.ts composes the program from engines.",
   },
   {
-    files: /^packages\/server\/.*\.test\.ts$/,
+    files: /^packages\/server\/.*(\.test\.ts|\/testing\/[^/]+)$/,
     ours: /^@tidings\/(engine-memory|contract)$/,
     why: "Services are tested over memory.",
   },
-  { files: /^packages\/engines\/.*\.test\.ts$/, ours: /^@tidings\/contract$/, why: "Engines are held to the suites." },
+  {
+    files: /^packages\/engines\/.*(\.test\.ts|\/testing\/[^/]+)$/,
+    ours: /^@tidings\/contract$/,
+    why: "Engines are held to the suites.",
+  },
   {
     files: /^packages\/contract\/.*\.test\.ts$/,
     ours: /^@tidings\/engine-(memory|sqlite)$/,

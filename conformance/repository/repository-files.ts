@@ -36,8 +36,19 @@ export const lineAt = (text: string, offset: number): number => text.slice(0, of
 export const isTest = (path: string): boolean => path.endsWith(".test.ts") || path.includes("/testing/");
 
 // Comments, strings without substitutions, and regular expressions after an operator: whichever begins first.
-const lexemes =
-  /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\$]|\\.|\$(?!\{))*`|(?<=[=(,:[!&|?{};]\s*)\/(?![*/])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/g;
+const lexemes = new RegExp(
+  [
+    /\/\*[\s\S]*?\*\//,
+    /\/\/[^\n]*/,
+    /"(?:[^"\\\n]|\\.)*"/,
+    /'(?:[^'\\\n]|\\.)*'/,
+    /`(?:[^`\\$]|\\.|\$(?!\{))*`/,
+    /(?<=[=(,:[!&|?{};]\s*)\/(?![*/])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/,
+  ]
+    .map((lexeme) => lexeme.source)
+    .join("|"),
+  "g",
+);
 
 function walk(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {

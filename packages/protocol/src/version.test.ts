@@ -16,8 +16,9 @@ test("the wire is the one that the version promises", () => {
     now,
     `The wire of ${protocolVersion} changed. Old clients meet new servers and new clients meet old servers, so ask for both: ` +
       "does the other side still do the right thing? Allowed in this version: a new operation, frame type, kind of entry, optional " +
-      "field or error code; a limit that grows. If it is that, say in docs/protocol.md and CHANGELOG.md what happens while old and new run side " +
-      `by side, run \`npm run generate\`, and set wireHash to ${now}. If it is not that, it needs a new version beside the old one.`,
+      "field or error code; a limit that grows. If it is that, say in docs/protocol.md and CHANGELOG.md what happens while old and " +
+      `new run side by side, run \`npm run generate\`, and set wireHash to ${now}. ` +
+      "If it is not that, it needs a new version beside the old one.",
   ).toBe(wireHash);
 });
 
