@@ -1,0 +1,77 @@
+import { createApi } from "@tidings/client";
+import { asTokenId, TidingsError } from "@tidings/protocol";
+import type { Context } from "../context.ts";
+import { usageFailure } from "../failure.ts";
+import { obtainPassword, readFirstLine } from "../prompt.ts";
+
+export type PasswordOptions = { readonly password?: string };
+
+export async function signUp(
+  context: Context,
+  name: string,
+  options: PasswordOptions & { readonly displayName?: string },
+): Promise<void> {
+  const password = await askPassword(context, options, true);
+  const { user, token } = await context.publicApi.call("createAccount", {
+    body: { name, password, ...(options.displayName === undefined ? {} : { display_name: options.displayName }) },
+  });
+  await context.logins.save({ user_id: user.user_id, name: user.name, token });
+  context.out.line(`Signed up and logged in as ${user.name} at ${context.url}.`);
+  context.out.value(user);
+}
+
+export async function logIn(
+  context: Context,
+  name: string | undefined,
+  options: PasswordOptions & { readonly token?: string; readonly expires?: number },
+): Promise<void> {
+  const { user, token } = options.token === undefined ? await byPassword() : await byToken(options.token);
+  await context.logins.save({ user_id: user.user_id, name: user.name, token });
+  context.out.line(`Logged in as ${user.name} at ${context.url}.`);
+  context.out.value(user);
+
+  async function byPassword() {
+    if (name === undefined) throw usageFailure("Who? tidings login NAME");
+    const password = await askPassword(context, options, false);
+    return await context.publicApi.call("createToken", {
+      body: {
+        name,
+        password,
+        label: "tidings command",
+        ...(options.expires === undefined ? {} : { expires_in_s: options.expires }),
+      },
+    });
+  }
+
+  /** A token from elsewhere, for instance of an outside identity provider. */
+  async function byToken(given: string) {
+    const known = given === "-" ? await readFirstLine(process.stdin) : given;
+    if (known === undefined || known === "") throw usageFailure("No token was given.");
+    return { user: await createApi({ url: context.url, token: known }).call("me"), token: known };
+  }
+}
+
+/** Revokes the token and forgets it. A token that the server does not take any more is just forgotten. */
+export async function logOut(context: Context): Promise<void> {
+  const login = await context.login();
+  try {
+    await (await context.api()).call("revokeToken", { params: { token_id: asTokenId("current") } });
+  } catch (error) {
+    if (!(error instanceof TidingsError && voidTokenCodes.has(error.code))) throw error;
+  }
+  await context.logins.forget(login);
+  context.out.line(`Logged out${login.name === "" ? "" : ` ${login.name}`} at ${context.url}.`);
+  context.out.value({ name: login.name, url: context.url });
+}
+
+const voidTokenCodes = new Set(["token-invalid", "token-expired", "token-revoked", "accounts-elsewhere"]);
+
+export async function whoAmI(context: Context): Promise<void> {
+  const user = await (await context.api()).call("me");
+  const display = user.display_name === user.name ? "" : ` (${user.display_name})`;
+  context.out.line(`${user.name}${display}, ${user.user_id}, at ${context.url}`);
+  context.out.value({ ...user, url: context.url });
+}
+
+const askPassword = (context: Context, options: PasswordOptions, twice: boolean): Promise<string> =>
+  obtainPassword({ given: options.password, env: context.env, stdin: process.stdin, stderr: process.stderr, twice });
