@@ -1,0 +1,5 @@
+export { appendStatements } from "./append-entries.ts";
+export { DatabaseRefusedError, openForWriting } from "./open-database.ts";
+export { entryKinds, migrations, readerPragmas, writerPragmas } from "./schema.ts";
+export { type BackupProgress, backupSqlite } from "./sqlite-backup.ts";
+export { openSqliteEngine, type SqliteEngine } from "./sqlite-engine.ts";

@@ -1,0 +1,61 @@
+import {
+  type AccountStore,
+  type GroupStore,
+  type InviteStore,
+  invariant,
+  type MarkerStore,
+  type NotificationStore,
+} from "@tidings/core";
+import { directUsers, limits } from "@tidings/protocol";
+import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
+
+/** The stores that keep nothing in memory: each method is an operation of the writer thread or of the reader thread. */
+type Threads = { readonly writer: Writer; readonly reader: Reader };
+
+export const createSqliteGroupStore = ({ writer, reader }: Threads): GroupStore => ({
+  apply: (conversation, changes) => writer.call("applyMembership", conversation, changes),
+  group: (conversation) => reader.call("group", conversation),
+  membership: (conversation, user) => reader.call("membership", conversation, user),
+  members: (conversation, request) => reader.call("members", conversation, request),
+  successor: (conversation, leaving) => reader.call("successor", conversation, leaving),
+  conversationsOf: (user, options) => reader.call("conversationsOf", user, options?.ended),
+  searchPublic: (request) => reader.call("searchPublic", request),
+  async ensureDirect(conversation) {
+    const users = directUsers(conversation);
+    invariant(users !== undefined, "Only a direct conversation has its users in its id.");
+    await writer.call("ensureDirect", conversation, users);
+  },
+});
+
+export const createSqliteMarkerStore = ({ writer, reader }: Threads): MarkerStore => ({
+  markers: (user, conversations) => reader.call("markers", user, conversations),
+  setRead: (user, conversation, read) => writer.call("setRead", user, conversation, read),
+  setNotify: (user, conversation, mode) => writer.call("setNotify", user, conversation, mode),
+  notifyModes: (conversation, users) => reader.call("notifyModes", conversation, users),
+});
+
+export const createSqliteInviteStore = ({ writer, reader }: Threads): InviteStore => ({
+  create: (invite, options) => writer.call("createInvite", invite, options),
+  use: (codeHash, user, nowMs) => writer.call("useInvite", codeHash, user, nowMs),
+  giveBack: (invite, user) => writer.call("giveBackInvite", invite, user),
+  list: (conversation, nowMs) => reader.call("invites", conversation, nowMs),
+  revoke: (conversation, invite, nowMs) => writer.call("revokeInvite", conversation, invite, nowMs),
+});
+
+export const createSqliteAccountStore = ({ writer, reader }: Threads): AccountStore => ({
+  create: (account) => writer.call("createAccount", account),
+  change: (user, change) => writer.call("changeAccount", user, change),
+  put: (account) => writer.call("putAccount", account, limits.nameLengthMax),
+  find: (by) => reader.call("findAccounts", by),
+  addToken: (token, options) => writer.call("addToken", token, options),
+  token: (token) => reader.call("token", token),
+  tokens: (user, nowMs) => reader.call("tokens", user, nowMs),
+  revoke: (user, which, nowMs) => writer.call("revokeTokens", user, which, nowMs),
+});
+
+export const createSqliteNotificationStore = ({ writer, reader }: Threads): NotificationStore => ({
+  put: (notifications) => writer.call("putNotifications", notifications),
+  list: (user, request) => reader.call("notifications", user, request),
+  newest: (users) => reader.call("newestNotifications", users),
+});
