@@ -108,8 +108,8 @@ export type Settings = { readonly [Name in keyof typeof settingOptions]: OptionV
 export class SettingsError extends Error {
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
+  constructor(problems: readonly string[], options: { cause?: unknown } = {}) {
+    super(problems.join("\n"), options);
     this.name = "SettingsError";
     this.problems = problems;
   }
