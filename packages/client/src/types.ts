@@ -82,6 +82,8 @@ export type ClientEvent =
   | { readonly type: "marked"; readonly conversation: ConversationId; readonly read_seq: Seq }
   /** A send was refused for good; its promise rejects with the same error. */
   | { readonly type: "refused"; readonly message_id: MessageId; readonly error: TidingsError }
+  /** A read marker was refused for good. */
+  | { readonly type: "mark-refused"; readonly conversation: ConversationId; readonly error: TidingsError }
   /** The server broke the protocol; the client went on as well as it could. */
   | {
       readonly type: "anomaly";
@@ -95,7 +97,7 @@ export type ClientEvent =
  * - `head-went-back`: the server's head is lower than what it gave us before.
  * - `after-end`: an entry after the `last_seq` of a conversation that we are no longer in.
  * - `unknown-conversation`: entries of a conversation that was never announced.
- * - `bad-frame`: not JSON, or without a type.
+ * - `bad-frame`: not JSON, without a type, or an error that belongs to nothing.
  */
 export type AnomalyKind = "hole" | "head-went-back" | "after-end" | "unknown-conversation" | "bad-frame";
 
