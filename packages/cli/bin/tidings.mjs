@@ -15,7 +15,8 @@ if (Number(process.versions.node.split(".")[0]) >= majorNeeded) {
   const runtime = pinnedRuntime();
   if (runtime === undefined) {
     process.stderr.write(
-      `tidings: needs Node ${majorNeeded} or newer; this is ${process.version}, and the npm package "node" is not installed here (run npm ci).\n`,
+      `tidings: needs Node ${majorNeeded} or newer, and this is ${process.version}. ` +
+        'The npm package "node" brings one: run npm ci.\n',
     );
     process.exitCode = 1;
   } else {

@@ -20,6 +20,8 @@ export type CommonOptions = {
 /** What a command works with. */
 export type Context = {
   readonly url: string;
+  /** Was it given on the command line? */
+  readonly urlGiven: boolean;
   readonly env: NodeJS.ProcessEnv;
   readonly out: Output;
   readonly configFolder: string;
@@ -32,7 +34,7 @@ export type Context = {
   api(): Promise<TidingsApi>;
 };
 
-export function createContext(options: CommonOptions, env: NodeJS.ProcessEnv): Context {
+export function createContext(options: CommonOptions & { urlGiven: boolean }, env: NodeJS.ProcessEnv): Context {
   const url = checkUrl(options.url ?? (env["TIDINGS_URL"] || defaultUrl));
   const folder = configFolder(env);
   const logins = createLoginStore(folder, url);
@@ -50,6 +52,7 @@ export function createContext(options: CommonOptions, env: NodeJS.ProcessEnv): C
   };
   return {
     url,
+    urlGiven: options.urlGiven,
     env,
     out: createOutput({ json: options.json ?? false, stdout: process.stdout, stderr: process.stderr }),
     configFolder: folder,

@@ -49,7 +49,7 @@ export async function findPublicGroup(api: TidingsApi, target: string): Promise<
 }
 
 /** A user by his name (with or without `@`) or id. */
-export async function findUser(api: TidingsApi, nameOrId: string): Promise<User> {
+async function findUser(api: TidingsApi, nameOrId: string): Promise<User> {
   const name = nameOrId.replace(/^@/, "");
   const byName = /^[A-Za-z0-9_.-]+$/.test(name) ? await api.call("findUsers", { query: { names: name } }) : undefined;
   const found = byName?.items[0] ?? (await api.call("findUsers", { query: { ids: asUserId(name) } })).items[0];

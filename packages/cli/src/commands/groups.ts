@@ -1,16 +1,57 @@
-import { asInviteId, limits, TidingsError } from "@tidings/protocol";
+import { limits, TidingsError } from "@tidings/protocol";
 import type { ConversationState, Group, History, Visibility } from "@tidings/protocol";
+import { Option } from "commander";
+import { declareCommand } from "../command-line.ts";
 import type { Context } from "../context.ts";
 import { refusal } from "../failure.ts";
 import { createNameBook } from "../name-book.ts";
 import type { NameBook } from "../name-book.ts";
-import { forTerminal, formatTable, formatTime } from "../output.ts";
+import { forTerminal, formatTable } from "../output.ts";
 import { findConversation, findPublicGroup } from "../targets.ts";
 
-export async function listGroups(
+export const groupCommands = [
+  declareCommand({
+    usage: "groups [search]",
+    about: "Public groups, or your conversations.",
+    options: [new Option("--mine", "the conversations that you are in")],
+    examples: ["tidings groups kitch", "tidings groups --mine"],
+    run: listGroups,
+  }),
+  declareCommand({
+    usage: "create <name>",
+    about: "Create a group; you become its owner.",
+    options: [
+      new Option("--private", "neither listed nor joined without an invitation"),
+      new Option("--description <text>", "what the group is for"),
+      new Option("--history <what>", "what new members may read").choices(["everything", "since-join"]),
+    ],
+    examples: ["tidings create kitchen", 'tidings create "board meeting" --private --history since-join'],
+    run: createGroup,
+  }),
+  declareCommand({
+    usage: "join <group>",
+    about: "Join a public group by name or id, or any by an invitation's code.",
+    examples: ["tidings join kitchen"],
+    run: joinGroup,
+  }),
+  declareCommand({
+    usage: "leave <group>",
+    about: "Leave a group.",
+    examples: ["tidings leave kitchen"],
+    run: leaveGroup,
+  }),
+  declareCommand({
+    usage: "members <group>",
+    about: "The members of a group.",
+    examples: ["tidings members kitchen"],
+    run: listMembers,
+  }),
+];
+
+async function listGroups(
   context: Context,
-  search: string | undefined,
   options: { readonly mine?: boolean },
+  search: string | undefined,
 ): Promise<void> {
   if (options.mine) return await listMine(context, search);
   const api = await context.api();
@@ -54,10 +95,10 @@ export function nameOfConversation(state: ConversationState, names: NameBook): s
   return state.name ?? state.conversation;
 }
 
-export async function createGroup(
+async function createGroup(
   context: Context,
-  name: string,
   options: { readonly description?: string; readonly private?: boolean; readonly history?: History },
+  name: string,
 ): Promise<void> {
   const visibility: Visibility = options.private ? "private" : "public";
   const group = await (await context.api()).call("createGroup", {
@@ -74,7 +115,7 @@ export async function createGroup(
 }
 
 /** Joins a public group by name or id, or any group by an invitation's code. */
-export async function joinGroup(context: Context, target: string): Promise<void> {
+async function joinGroup(context: Context, _options: object, target: string): Promise<void> {
   const api = await context.api();
   const group = await findPublicGroup(api, target);
   const state = group === undefined ? await accept() : await api.call("joinGroup", { params: { conversation: group } });
@@ -91,7 +132,7 @@ export async function joinGroup(context: Context, target: string): Promise<void>
   }
 }
 
-export async function leaveGroup(context: Context, target: string): Promise<void> {
+async function leaveGroup(context: Context, _options: object, target: string): Promise<void> {
   const api = await context.api();
   const { conversation, name } = await findConversation(api, target);
   await api.call("leaveGroup", { params: { conversation } });
@@ -99,51 +140,7 @@ export async function leaveGroup(context: Context, target: string): Promise<void
   context.out.value({ conversation });
 }
 
-export async function invite(
-  context: Context,
-  target: string,
-  options: {
-    readonly expires?: number;
-    readonly uses?: number;
-    readonly list?: boolean;
-    readonly revoke?: string;
-  },
-): Promise<void> {
-  const api = await context.api();
-  const { conversation } = await findConversation(api, target);
-  if (options.revoke !== undefined) {
-    await api.call("revokeInvite", { params: { conversation, invite_id: asInviteId(options.revoke) } });
-    context.out.line("Revoked.");
-    context.out.value({ conversation, invite_id: options.revoke });
-    return;
-  }
-  if (options.list) {
-    const { items } = await api.call("invites", { params: { conversation } });
-    for (const item of items) context.out.value(item);
-    const rows = items.map((item) => [
-      item.invite_id,
-      item.uses_left === undefined ? "any number of uses" : `${item.uses_left} uses left`,
-      item.expires_at_ms === undefined
-        ? "no end"
-        : `until ${new Date(item.expires_at_ms).toLocaleDateString()} ${formatTime(item.expires_at_ms)}`,
-    ]);
-    if (rows.length === 0) context.out.line("No invitation holds.");
-    for (const line of formatTable(rows)) context.out.line(line);
-    return;
-  }
-  const made = await api.call("createInvite", {
-    params: { conversation },
-    body: {
-      ...(options.expires === undefined ? {} : { expires_in_s: options.expires }),
-      ...(options.uses === undefined ? {} : { uses_max: options.uses }),
-    },
-  });
-  context.out.line(made.code);
-  if (!context.out.json) context.out.remark(`Whoever has this code comes in with: tidings join ${made.code}`);
-  context.out.value(made);
-}
-
-export async function listMembers(context: Context, target: string): Promise<void> {
+async function listMembers(context: Context, _options: object, target: string): Promise<void> {
   const api = await context.api();
   const { conversation } = await findConversation(api, target);
   const rows: string[][] = [];

@@ -1,7 +1,9 @@
 import { createClient } from "@tidings/client";
 import type { ClientEvent, TransportName } from "@tidings/client";
 import type { ConversationId, ConversationState, UserId } from "@tidings/protocol";
+import { declareCommand, parsedOption, transportOption } from "../command-line.ts";
 import type { Context } from "../context.ts";
+import { parseCount } from "../durations.ts";
 import { createNameBook, usersOf } from "../name-book.ts";
 import { formatEntry, forTerminal } from "../output.ts";
 import { findConversation } from "../targets.ts";
@@ -9,19 +11,38 @@ import { nameOfConversation } from "./groups.ts";
 
 const nameLookupMsMax = 5_000;
 
+export const tailCommand = declareCommand({
+  usage: "tail [conversation...]",
+  about: "Print messages as they come, until Ctrl-C: of the named conversations, or of all.",
+  options: [
+    parsedOption("-n, --lines <n>", "begin with the last n entries", (text) => parseCount(text, "--lines", 0)),
+    parsedOption("--since <seq>", "begin after this seq; 0 for everything", (text) =>
+      parseCount(text, "--since", 0),
+    ).conflicts("lines"),
+    parsedOption("--count <n>", "end after n messages", (text) => parseCount(text, "--count")),
+    transportOption(),
+  ],
+  examples: [
+    "tidings tail kitchen",
+    "tidings tail @bob --lines 20",
+    "tidings tail kitchen --since 0 --json | jq .text",
+  ],
+  run: tail,
+});
+
 /**
  * Prints entries as they come, of the given conversations or of all, until interrupted, until `count` messages are printed, or until
  * the user is in none of the given conversations any more. Comes back by itself after every loss of the connection, and misses nothing.
  */
-export async function tail(
+async function tail(
   context: Context,
-  targets: readonly string[],
   options: {
     readonly since?: number;
     readonly lines?: number;
     readonly count?: number;
     readonly transport: TransportName;
   },
+  targets: readonly string[],
 ): Promise<void> {
   const api = await context.api();
   const names = createNameBook(api);

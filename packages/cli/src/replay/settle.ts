@@ -8,8 +8,8 @@ const finalSyncMsMax = 30_000;
 const lookEveryMs = 20;
 
 /**
- * Waits until every session has everything, then until each stands at the heads of its groups, where anything stored twice would be. Where nothing
- * moves for `patienceMs`, the sessions that lack something get one last sync, and what they do not have then is lost.
+ * Waits until every session has everything, then until each stands at the heads of its groups, where anything stored twice would be.
+ * Where nothing moves for `patienceMs`, the sessions that lack something get one last sync, and what they do not have then is lost.
  */
 export async function settle(task: {
   checker: DeliveryChecker;
