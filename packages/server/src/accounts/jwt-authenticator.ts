@@ -142,7 +142,7 @@ function nameOf(claim: unknown, id: UserId): string {
     .replace(/[^A-Za-z0-9_.-]/g, "-")
     .replace(/^[.-]+/, "")
     .slice(0, limits.nameLengthMax);
-  return isName.test(name) ? name : "user";
+  return isName(name) ? name : "user";
 }
 
 function displayNameOf(claim: unknown): string | undefined {

@@ -1,7 +1,8 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { TidingsError } from "@tidings/protocol";
-import { rawProblem } from "./raw-problem.ts";
+import type { Clock } from "@tidings/core";
+import { endConnection } from "./client-errors.ts";
 
 /**
  * The connections that have not shown a valid token yet, counted by address, so that one address cannot take up all of the
@@ -19,12 +20,13 @@ export class PendingConnections {
   }
 
   /** Counts the server's connections from now on, and refuses those that are too many. */
-  watch(server: Server): void {
+  watch(server: Server, clock: Clock): void {
     server.on("connection", (socket: Socket) => {
       const address = socket.remoteAddress;
       // A proxy's connections are many clients'; `begin` counts them when the request says whose it is.
       if (address === undefined || this.#isProxy(address)) return;
-      if (!this.begin(socket, address)) socket.end(rawProblem(new TidingsError("too-many-connections")));
+      if (this.begin(socket, address)) return;
+      endConnection(socket, new TidingsError("too-many-connections", { retryAfterMs }), clock);
     });
   }
 
@@ -53,3 +55,5 @@ export class PendingConnections {
     return this.#counts.get(address) ?? 0;
   }
 }
+
+const retryAfterMs = 1_000;

@@ -1,0 +1,46 @@
+import { isUtf8 } from "node:buffer";
+import { limits, TidingsError } from "@tidings/protocol";
+
+/**
+ * The value of a JSON text that came from outside. Throws `invalid-utf8`, `too-deep` or `invalid-json`. The depth is counted in
+ * the bytes, before anything recursive sees them. What was wrong is not repeated: it may be somebody's message.
+ */
+export function parseJsonInput(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) throw new TidingsError("invalid-utf8");
+  if (nestsDeeper(bytes, limits.jsonDepthMax)) {
+    throw new TidingsError("too-deep", { detail: `A body nests at most ${limits.jsonDepthMax} deep.` });
+  }
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    throw new TidingsError("invalid-json");
+  }
+}
+
+/** Do objects and arrays nest deeper than `depthMax`? Of a text that is not JSON the answer means nothing. */
+export function nestsDeeper(bytes: Buffer, depthMax: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < bytes.length; index += 1) {
+    const byte = bytes[index];
+    if (inString) {
+      if (byte === backslash) index += 1;
+      else if (byte === quote) inString = false;
+    } else if (byte === quote) {
+      inString = true;
+    } else if (byte === openBrace || byte === openBracket) {
+      depth += 1;
+      if (depth > depthMax) return true;
+    } else if (byte === closeBrace || byte === closeBracket) {
+      depth -= 1;
+    }
+  }
+  return false;
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
