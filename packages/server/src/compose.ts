@@ -1,0 +1,143 @@
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Clock, Links, Random, Stores } from "@tidings/core";
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { Registry } from "prom-client";
+import { createAccounts } from "./accounts/accounts.ts";
+import { createAdmission } from "./admission/admission.ts";
+import { createRateLimits } from "./admission/rate-limits.ts";
+import { createAccessService } from "./group-service/access-service.ts";
+import { createGroupService } from "./group-service/group-service.ts";
+import { createGroupWorker } from "./group-worker/group-worker.ts";
+import { createHttpApp } from "./http/app.ts";
+import { createDoor } from "./http/door.ts";
+import { createMessagingWorker } from "./messaging-worker/messaging-worker.ts";
+import { registerMetrics } from "./metrics.ts";
+import { createNotifier } from "./notifier/notifier.ts";
+import { createMarkerService } from "./receive-service/markers.ts";
+import { createReceiveService } from "./receive-service/receive-service.ts";
+import { createSendService } from "./send-service/send-service.ts";
+import { createUserLookup } from "./send-service/user-lookup.ts";
+import type { Base } from "./services.ts";
+import type { Settings } from "./settings.ts";
+
+export type TidingsOptions = {
+  readonly stores: Stores;
+  readonly links: Links;
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** How many transactions and appends the store has made; for the metrics. */
+  readonly storeCounts: () => { commits: number; appends: number; waiting: number };
+};
+
+/** A composed Tidings: all services in one process, over whatever engines it was given. */
+export type Tidings = {
+  /** Starts everything and listens; resolves with the address when requests are served. */
+  start(): Promise<{ url: string; port: number }>;
+  /** Takes nothing new, sends the sessions away over `drainMs`, finishes what is under way. */
+  drain(): Promise<void>;
+  /** Ends at once. What was acknowledged is stored; clients come back and sync. */
+  stop(): Promise<void>;
+  readonly app: FastifyInstance;
+};
+
+/**
+ * Puts the services together in the change-data-capture pipeline:
+ *
+ *     Send Service ─▶ Messaging DB ─change feed─▶ Group Worker ─▶ delivery queue ─▶ Messaging Worker ─▶ Receive Service
+ *
+ * This is the drawing in code; nothing here knows what the engines are made of.
+ */
+export async function composeTidings(options: TidingsOptions): Promise<Tidings> {
+  const { stores, links, settings, clock, random, log } = options;
+  const base: Base = { stores, clock, random, log };
+  let listeningPort = settings.port;
+  let isDraining = false;
+
+  const registry = new Registry();
+  const door = createDoor(settings, () => listeningPort);
+  const rateLimits = createRateLimits(settings, clock);
+  const access = createAccessService(base);
+  const { accounts, authenticator } = await createAccounts(base, {
+    settings,
+    tellRevoked: (user, token) => receiveService.tellRevoked(user, token),
+  });
+  const sendService = createSendService(base, { access, users: createUserLookup(stores.accounts) });
+  const receiveService = createReceiveService(base, {
+    links,
+    settings,
+    access,
+    sendService,
+    authenticator,
+    rateLimits,
+    admission: createAdmission({ ...settings, clock, random }),
+  });
+  const groups = createGroupService(base, access);
+  const groupWorker = createGroupWorker(base, { access, deliveries: links.deliveries });
+  const messagingWorker = createMessagingWorker(base, links);
+  const notifier = createNotifier(base, { access, links });
+  const markers = createMarkerService(base, {
+    access,
+    receiveService,
+    onNotifyMode: async (_user, conversation) => notifier.modes.forget(conversation),
+  });
+  registerMetrics(registry, {
+    receive: receiveService.gauges,
+    store: options.storeCounts,
+    queued: () => links.deliveries.depth,
+    setAside: () => groupWorker.setAside + notifier.consumer.setAside,
+    feed: () => stores.feed.positions(),
+  });
+
+  const app = createHttpApp({
+    base,
+    settings,
+    authenticator,
+    access,
+    groups,
+    accounts,
+    markers,
+    sendService,
+    receiveService,
+    rateLimits,
+    door,
+    registry,
+    isDraining: () => isDraining,
+  });
+  receiveService.listen(app.server, { door, markers });
+
+  // In the order in which they are stopped: whoever feeds others first.
+  const running = [receiveService, groupWorker, notifier.consumer, messagingWorker];
+  let ended: Promise<unknown> | undefined;
+
+  return {
+    app,
+    async start() {
+      ended = Promise.all(running.map((part) => part.run()));
+      await app.listen({ host: settings.host, port: settings.port });
+      listeningPort = portOf(app.server);
+      const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
+      return { url: `http://${host}:${listeningPort}`, port: listeningPort };
+    },
+    async drain() {
+      isDraining = true;
+      for (const part of running) await part.drain();
+      await app.close();
+      await ended;
+    },
+    async stop() {
+      isDraining = true;
+      for (const part of running) await part.stop();
+      app.server.closeAllConnections();
+      await app.close();
+      await ended;
+    },
+  };
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}

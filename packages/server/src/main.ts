@@ -1,0 +1,160 @@
+import { pino } from "pino";
+import { createMemoryLinks } from "@tidings/engine-memory";
+import { backupSqlite, openSqliteEngine } from "@tidings/engine-sqlite";
+import { TidingsError } from "@tidings/protocol";
+import { composeTidings } from "./compose.ts";
+import { checkDisk } from "./doctor/check-disk.ts";
+import { checkSettings } from "./doctor/check-settings.ts";
+import { type Finding, findingLines } from "./doctor/finding.ts";
+import { openDataFolder } from "./real/data-folder.ts";
+import { createRealClock } from "./real/real-clock.ts";
+import { createRealRandom } from "./real/real-random.ts";
+import { parseSettings, type Settings, SettingsError, settingsHelp, unknownVariables } from "./settings.ts";
+
+/**
+ * The server's program. The one place that knows which engines there are: the embedded Tidings is SQLite for the databases and
+ * the process itself for the ways between services.
+ */
+const usage = `Usage: main.ts serve|doctor [options]
+       main.ts backup --to FILE [options]
+
+  serve    run Tidings
+  doctor   say what an acknowledgement is worth here, and what is amiss
+  backup   copy the database into FILE, also while it is served
+
+Options:
+${settingsHelp()}
+`;
+
+const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
+const [command, ...argv] = process.argv.slice(2);
+
+process.exitCode = await main().catch((error: unknown) => {
+  if (error instanceof SettingsError) {
+    for (const problem of error.problems) console.error(`tidings: ${problem}`);
+    console.error("tidings: --help lists the options.");
+    return exitCodes.usage;
+  }
+  if (error instanceof TidingsError || isSystemError(error)) {
+    console.error(`tidings: ${error.message}`);
+    return exitCodes.failed;
+  }
+  throw error;
+});
+
+async function main(): Promise<number> {
+  if (command === undefined || command === "help" || process.argv.includes("--help")) {
+    console.log(usage);
+    return command === undefined ? exitCodes.usage : exitCodes.done;
+  }
+  switch (command) {
+    case "serve":
+      return await serve(parseSettings(argv, process.env));
+    case "doctor":
+      return await doctor(takeFlag(argv, "--json"));
+    case "backup":
+      return await backup();
+    default:
+      throw new SettingsError([`There is no command ${JSON.stringify(command)}.`]);
+  }
+}
+
+async function serve(settings: Settings): Promise<number> {
+  const log = pino({ level: settings.logLevel }, pino.destination(2));
+  for (const name of unknownVariables(process.env)) log.warn(`${name} is not one of our variables.`);
+  const clock = createRealClock();
+  const data = openDataFolder(settings.data);
+  const engine = await openSqliteEngine({ file: data.database, clock });
+  const tidings = await composeTidings({
+    stores: engine.stores,
+    links: createMemoryLinks({ clock }),
+    settings,
+    clock,
+    random: createRealRandom(),
+    log,
+    storeCounts: () => engine.stats,
+  });
+
+  const ended = new Promise<void>((resolve, reject) => {
+    let signals = 0;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      signals += 1;
+      log.info({ signal }, signals === 1 ? "Draining; a second signal ends at once." : "Ending at once.");
+      const end = signals === 1 ? tidings.drain() : tidings.stop();
+      end.then(resolve, reject);
+    };
+    process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  });
+  const { url } = await tidings.start();
+  console.log(`Tidings listens on ${url}`);
+  await ended;
+  await engine.drain();
+  await engine.stop();
+  // Whatever a library still holds open must not keep a drained server alive.
+  setImmediate(() => process.exit());
+  return exitCodes.done;
+}
+
+async function doctor({ given: json, rest }: { given: boolean; rest: string[] }): Promise<number> {
+  const settings = parseSettings(rest, process.env);
+  const data = openDataFolder(settings.data);
+  const findings: Finding[] = [
+    ...checkSettings(settings),
+    ...checkDisk(data.folder),
+    await checkDatabase(data.database),
+  ];
+  console.log(json ? JSON.stringify({ findings }) : findingLines(findings));
+  const bad = findings.filter(({ level }) => level === "bad").length;
+  if (!json)
+    console.log(bad === 0 ? "\nAn acknowledged message survives the loss of power here." : `\n${bad} to be mended.`);
+  return bad === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+/** Opening it is the check: the engine refuses a file that is damaged, foreign or newer, and commits that are not durable. */
+async function checkDatabase(file: string): Promise<Finding> {
+  const what = "database";
+  try {
+    const engine = await openSqliteEngine({ file, clock: createRealClock() });
+    await engine.stop();
+    return { level: "good", what, says: "SQLite, write-ahead log, synchronous=FULL: every commit is fsynced" };
+  } catch (error) {
+    const says = error instanceof Error ? error.message : String(error);
+    return { level: says.includes("serves") ? "note" : "bad", what, says };
+  }
+}
+
+async function backup(): Promise<number> {
+  const { value: to, rest } = takeOption(argv, "--to");
+  const { given: quiet, rest: options } = takeFlag(rest, "--quiet");
+  if (to === undefined) throw new SettingsError(["backup needs --to FILE."]);
+  const settings = parseSettings(options, process.env);
+  const { database } = openDataFolder(settings.data);
+  await backupSqlite({
+    file: database,
+    to,
+    onProgress: ({ pagesTotal, pagesLeft }) => {
+      if (!quiet && process.stderr.isTTY) process.stderr.write(`\r${pagesTotal - pagesLeft} of ${pagesTotal} pages`);
+    },
+  });
+  if (!quiet && process.stderr.isTTY) process.stderr.write("\n");
+  console.log(`Copied to ${to}`);
+  return exitCodes.done;
+}
+
+function takeFlag(from: readonly string[], flag: string): { given: boolean; rest: string[] } {
+  return { given: from.includes(flag), rest: from.filter((argument) => argument !== flag) };
+}
+
+function takeOption(from: readonly string[], flag: string): { value: string | undefined; rest: string[] } {
+  const inline = from.find((argument) => argument.startsWith(`${flag}=`));
+  if (inline !== undefined)
+    return { value: inline.slice(flag.length + 1), rest: from.filter((argument) => argument !== inline) };
+  const index = from.indexOf(flag);
+  if (index === -1) return { value: undefined, rest: [...from] };
+  return { value: from[index + 1], rest: [...from.slice(0, index), ...from.slice(index + 2)] };
+}
+
+/** What the operating system refused: an address in use, a folder that is not ours. */
+function isSystemError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && "syscall" in error;
+}
