@@ -6,19 +6,17 @@ import { createLocalAccountService } from "./local-account-service.ts";
 import { createLocalAuthenticator } from "./local-authenticator.ts";
 import { createOutsideAccountService } from "./outside-account-service.ts";
 
-/**
- * Who users are, as the settings say: accounts and tokens kept here, or tokens of an outside issuer. Rejects with a SettingsError
- * where the issuer's keys cannot be read.
- */
+export type Accounts = { readonly accounts: AccountService; readonly authenticator: Authenticator };
+
+/** Accounts that are kept here, or those of an outside issuer, as the settings say. Rejects with a SettingsError. */
 export async function createAccounts(
   base: Base,
   parts: { settings: Settings; tellRevoked: ReceiveService["tellRevoked"] },
-): Promise<{ accounts: AccountService; authenticator: Authenticator }> {
-  const { settings, tellRevoked } = parts;
-  if (settings.auth === "jwt") {
-    const authenticator = await createJwtAuthenticator(base, settings);
+): Promise<Accounts> {
+  if (parts.settings.auth === "jwt") {
+    const authenticator = await createJwtAuthenticator(base, parts.settings);
     return { accounts: createOutsideAccountService(base.stores.accounts), authenticator };
   }
   const authenticator = createLocalAuthenticator(base.stores.accounts, base.clock);
-  return { accounts: createLocalAccountService(base, { settings, authenticator, tellRevoked }), authenticator };
+  return { accounts: createLocalAccountService(base, { ...parts, authenticator }), authenticator };
 }
