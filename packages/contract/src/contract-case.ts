@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe, test } from "vitest";
+
+/**
+ * One promise of a port, as a sentence, and what finds out whether it is kept: `run` rejects if it is not. Cases are
+ * data, so that besides the adapter below a test can run them against an engine that is broken on purpose.
+ */
+export type ContractCase<Fixture> = {
+  readonly name: string;
+  run(fixture: Fixture): Promise<void>;
+};
+
+/** What a fixture has to offer whatever it is: its end. */
+export type Closable = { close(): Promise<void> };
+
+/**
+ * Registers the cases of a suite as tests. They share one fixture, one after the other, and so use names of their own
+ * for everything they make (see `fresh`).
+ */
+export function registerContract<Fixture extends Closable>(
+  title: string,
+  cases: readonly ContractCase<Fixture>[],
+  open: () => Promise<Fixture>,
+): void {
+  describe(title, () => {
+    let fixture: Fixture;
+    beforeAll(async () => {
+      fixture = await open();
+    });
+    afterAll(() => fixture?.close());
+    for (const { name, run } of cases) test(name, () => run(fixture));
+  });
+}
+
+/** The names of the cases that a fixture fails, each with a fixture of its own. */
+export async function failingCases<Fixture extends Closable>(
+  cases: readonly ContractCase<Fixture>[],
+  open: () => Promise<Fixture>,
+): Promise<readonly string[]> {
+  const failing: string[] = [];
+  for (const { name, run } of cases) {
+    const fixture = await open();
+    const failed = await run(fixture).then(
+      () => false,
+      () => true,
+    );
+    await fixture.close();
+    if (failed) failing.push(name);
+  }
+  return failing;
+}
