@@ -1,2 +1,3 @@
 export * from "./contract-case.ts";
 export * from "./installation.ts";
+export * from "./link-contracts.ts";

@@ -1,0 +1,25 @@
+import type { ConnectionDirectory, DeliveryQueue, MachineLink, ManualClock } from "@tidings/core";
+import { type Closable, registerContract } from "./contract-case.ts";
+import { connectionDirectoryCases } from "./connection-directory-cases.ts";
+import { deliveryQueueCases } from "./delivery-queue-cases.ts";
+import { machineLinkCases } from "./machine-link-cases.ts";
+
+export type QueueFixture = Closable & {
+  /** Nothing is in it, and nobody takes from it. */
+  readonly queue: DeliveryQueue;
+  /** The number of deliveries at which a push waits. */
+  readonly bound: number;
+};
+export type LinkFixture = Closable & { readonly link: MachineLink };
+export type DirectoryFixture = Closable & {
+  readonly directory: ConnectionDirectory;
+  /** The clock by which its leases end. */
+  readonly clock: ManualClock;
+};
+
+export const deliveryQueueContract = (engine: string, open: () => Promise<QueueFixture>): void =>
+  registerContract(`DeliveryQueue of ${engine}`, deliveryQueueCases, open);
+export const machineLinkContract = (engine: string, open: () => Promise<LinkFixture>): void =>
+  registerContract(`MachineLink of ${engine}`, machineLinkCases, open);
+export const connectionDirectoryContract = (engine: string, open: () => Promise<DirectoryFixture>): void =>
+  registerContract(`ConnectionDirectory of ${engine}`, connectionDirectoryCases, open);

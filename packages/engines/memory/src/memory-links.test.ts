@@ -1,0 +1,18 @@
+import { connectionDirectoryContract, deliveryQueueContract, machineLinkContract } from "@tidings/contract";
+import { createManualClock } from "@tidings/core";
+import { createMemoryLinks } from "./memory-links.ts";
+
+const engine = "the process itself";
+const close = async (): Promise<void> => undefined;
+
+deliveryQueueContract(engine, async () => {
+  const { deliveries } = createMemoryLinks({ clock: createManualClock(), deliveriesMax: 50 });
+  return { queue: deliveries, bound: 50, close };
+});
+
+machineLinkContract(engine, async () => ({ link: createMemoryLinks({ clock: createManualClock() }).machines, close }));
+
+connectionDirectoryContract(engine, async () => {
+  const clock = createManualClock();
+  return { directory: createMemoryLinks({ clock }).connections, clock, close };
+});
