@@ -22,6 +22,7 @@ export function prepare() {
 export function runInPlace(runtime, args) {
   const child = spawn(runtime, args, { stdio: "inherit", env: environment(runtime) });
   passSignals(child);
+  if (process.env.npm_lifecycle_event !== undefined) endWithParent(child);
   child.on("error", (error) => fail(`Could not start ${runtime}: ${error.message}`));
   child.on("exit", (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + (signalNumbers[signal] ?? 0)));
 }
@@ -46,6 +47,17 @@ function passSignals(child) {
       lastMs[signal] = nowMs;
     });
   }
+}
+
+// npm starts a script through a shell, and a shell that is told to end does not tell its child. Whoever ends npm means us, too.
+function endWithParent(child) {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill("SIGTERM");
+  }, 500);
+  watch.unref();
 }
 
 // Every package that the lock file asks for is installed in that version. npm notes what it installed in a file of its own.

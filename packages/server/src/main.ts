@@ -26,6 +26,7 @@ Options:
 ${settingsHelp()}
 `;
 
+const signalEchoMs = 1_000;
 const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
 const [command, ...argv] = process.argv.slice(2);
 
@@ -76,11 +77,13 @@ async function serve(settings: Settings): Promise<number> {
   });
 
   const ended = new Promise<void>((resolve, reject) => {
-    let signals = 0;
+    let firstMs: number | undefined;
     const onSignal = (signal: NodeJS.Signals): void => {
-      signals += 1;
-      log.info({ signal }, signals === 1 ? "Draining; a second signal ends at once." : "Ending at once.");
-      const end = signals === 1 ? tidings.drain() : tidings.stop();
+      // The terminal, npm and the start script each pass on one Ctrl-C: that is not somebody who has lost patience.
+      if (firstMs !== undefined && clock.monotonicMs() - firstMs < signalEchoMs) return;
+      log.info({ signal }, firstMs === undefined ? "Draining; a second signal ends at once." : "Ending at once.");
+      const end = firstMs === undefined ? tidings.drain() : tidings.stop();
+      firstMs ??= clock.monotonicMs();
       end.then(resolve, reject);
     };
     process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
