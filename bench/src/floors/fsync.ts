@@ -3,7 +3,8 @@ import { join } from "node:path";
 
 /**
  * How long this file system takes to make 4 KiB durable: milliseconds of each write with its fdatasync, for `durationMs`.
- * The same 4 KiB over and over, because that is the cheapest: a file that grows takes about twice as long. The file lies in a folder of its own in `folder` and is gone afterwards.
+ * The same 4 KiB over and over, because that is the cheapest: a file that grows takes about twice as long. The file
+ * lies in a folder of its own in `folder` and is gone afterwards.
  */
 export function measureFsyncMs(folder: string, durationMs: number): number[] {
   const own = mkdtempSync(join(folder, "fsync-"));

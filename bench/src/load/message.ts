@@ -17,7 +17,8 @@ export function createMessageIds(): () => string {
 /** The JSON of a send, as Tidings and the peers get it. */
 export function sendFrameJson(send: { conversation: string; messageId: string; text?: string; turn?: number }): string {
   const turn = send.turn === undefined ? "" : `,"turn":${send.turn}`;
-  return `{"type":"send","conversation":"${send.conversation}","message_id":"${send.messageId}","text":"${send.text ?? messageText}"${turn}}`;
+  const { conversation, messageId, text = messageText } = send;
+  return `{"type":"send","conversation":"${conversation}","message_id":"${messageId}","text":"${text}"${turn}}`;
 }
 
 /** What a peer's server makes of a send and passes on: the fields of an entry. */

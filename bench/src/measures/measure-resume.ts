@@ -70,7 +70,9 @@ export async function measureResume({ folder, quick, nodeFlags, progress }: Meas
     progress("resume: the same with bare connections");
     const bareSeconds = await connectBare(count);
     return {
-      title: `Resume of ${count} sessions (${size} users, ${groupsPerUser} groups each) after SIGKILL, ${expected.toLocaleString("en")} missed entries.`,
+      title:
+        `Resume of ${count} sessions (${size} users, ${groupsPerUser} groups each) after SIGKILL, ` +
+        `${expected.toLocaleString("en")} missed entries.`,
       rows: [
         {
           what: "until the last has everything",
