@@ -22,7 +22,6 @@ export function prepare() {
 export function runInPlace(runtime, args) {
   const child = spawn(runtime, args, { stdio: "inherit", env: environment(runtime) });
   passSignals(child);
-  if (process.env.npm_lifecycle_event !== undefined) endWithParent(child);
   child.on("error", (error) => fail(`Could not start ${runtime}: ${error.message}`));
   child.on("exit", (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + (signalNumbers[signal] ?? 0)));
 }
@@ -37,7 +36,8 @@ const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
 
 // A terminal sends Ctrl-C to every process of the group and npm passes it on once more, so that one key stroke may arrive
 // here twice. To the child that would look like somebody who has lost patience, therefore only the first is passed on.
-function passSignals(child) {
+export function passSignals(child) {
+  if (process.env.npm_lifecycle_event !== undefined) endWithParent(child);
   const echoMs = 500;
   const lastMs = {};
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {

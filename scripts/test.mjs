@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { environment, prepare, root } from "./prepare.mjs";
+import { environment, passSignals, prepare, root } from "./prepare.mjs";
 
 const runtime = prepare();
 const stageMinutesMax = 14;
@@ -67,24 +67,23 @@ function run(command, args) {
       stdio: ["ignore", "inherit", "inherit"],
       shell: process.platform === "win32",
     });
+    let timedOut = false;
     const limit = setTimeout(() => {
+      timedOut = true;
       process.stdout.write(`${command} took longer than ${stageMinutesMax} minutes and was ended.\n`);
       child.kill("SIGTERM");
     }, stageMinutesMax * 60_000);
-    const pass = (signal) => child.kill(signal);
-    process.on("SIGINT", pass);
-    process.on("SIGTERM", pass);
+    passSignals(child);
     const end = (status) => {
       clearTimeout(limit);
-      process.off("SIGINT", pass);
-      process.off("SIGTERM", pass);
       resolve(status);
     };
     child.on("error", (error) => {
       process.stdout.write(`Could not start ${command}: ${error.message}\n`);
       end(1);
     });
-    child.on("exit", (status) => end(status ?? 1));
+    // Ended by a signal: somebody wants the whole run to end.
+    child.on("exit", (status, signal) => (signal === null || timedOut ? end(status ?? 1) : process.exit(130)));
   });
 }
 
