@@ -249,10 +249,13 @@ class Client implements TidingsClient {
     const link = number === undefined ? undefined : this.#links.get(number);
     this.#current = number === undefined || link === undefined ? undefined : { number, link };
     this.#heardMs = this.#clock.monotonicMs();
-    this.#inbox.endSession();
-    if (this.#current === undefined) this.#outbox.endSession();
-    else this.#outbox.beginSession();
     this.#outboxAlarm.set(undefined);
+    if (this.#current !== undefined) {
+      this.#outbox.beginSession();
+      return;
+    }
+    this.#outbox.endSession();
+    this.#inbox.endSession();
   }
 
   /** We end the link in use; the machine decides how to come back. */

@@ -11,8 +11,12 @@ export type Held = {
   lastSeq: number | undefined;
   reason: EndedFrame["reason"] | undefined;
   lastEntry: Entry | undefined;
-  /** The cursor that we said last, undefined where we did not name it. */
+  /** The cursor that our last hello or poll said; undefined where it did not name the conversation. */
   named: number | undefined;
+  /** The cursor when this link took over from another that was still in use; 0 where none was. */
+  movedAt: number;
+  /** The cursor when we asked last. */
+  askedAt: number;
   truncated: boolean;
   /** While an answer is read: is it in it? */
   answered: boolean;
@@ -30,6 +34,8 @@ export const heldFrom = (conversation: ConversationId, cursor: number): Held => 
   reason: undefined,
   lastEntry: undefined,
   named: undefined,
+  movedAt: 0,
+  askedAt: cursor,
   truncated: false,
   answered: false,
   notBeforeMs: 0,

@@ -95,6 +95,7 @@ export class Inbox {
     for (const held of this.#all.values()) {
       const named = held.phase !== "ended" && count < limits.conversationsPerUserMax;
       held.named = named ? held.cursor : undefined;
+      held.askedAt = held.cursor;
       if (!named) continue;
       have[held.conversation] = asSeq(held.cursor);
       count += 1;
@@ -110,14 +111,20 @@ export class Inbox {
   }
 
   handleWelcome(conversations: readonly ConversationState[]): void {
+    const moved = this.#session !== "off";
     this.endSession();
     this.#session = "resuming";
     this.#announced = false;
     for (const held of this.#all.values()) {
-      // Whoever is not listed below has ended meanwhile; the sync that follows says where.
-      if (held.phase === "active") held.phase = "unconfirmed";
+      // Whoever is not listed below has ended meanwhile, perhaps not where we were told; the sync that follows says where.
+      if (held.phase !== "ended") {
+        held.phase = "unconfirmed";
+        held.lastSeq = undefined;
+        held.reason = undefined;
+      }
       held.truncated = false;
       held.notBeforeMs = 0;
+      held.movedAt = moved ? held.cursor : 0;
     }
     const first = !this.#welcomed;
     this.#welcomed = true;
@@ -181,7 +188,7 @@ export class Inbox {
       else if (held.phase === "unconfirmed") held.phase = "active";
       this.#review(held);
     }
-    const progress = asked.some((held) => held.cursor !== held.named);
+    const progress = asked.some((held) => held.cursor !== held.askedAt);
     for (const held of asked) this.#judge(held, progress);
     for (const held of asked) held.answered = false;
     this.#plan();
@@ -258,7 +265,8 @@ export class Inbox {
 
   #leave(held: Held, lastSeq: number, reason?: EndedFrame["reason"]): void {
     if (held.phase === "ended") return;
-    if (held.cursor > lastSeq) {
+    // After a move the new link may tell of an end that the old one has already led us past.
+    if (held.cursor > lastSeq && held.movedAt <= lastSeq) {
       this.#anomaly("after-end", held.conversation, `we hold ${held.cursor}, but may read only to ${lastSeq}`);
     }
     held.phase = "ending";
@@ -317,7 +325,7 @@ export class Inbox {
     }
     if (!this.#lacking.has(held)) return;
     // A conversation that did not fit in while others were served is asked for again at once.
-    const waits = held.cursor === held.named && !(held.truncated && progress);
+    const waits = held.cursor === held.askedAt && !(held.truncated && progress);
     if (waits) this.#postpone(held, this.#outlet.nowMs(), undefined);
     else held.stalls = 0;
   }
@@ -347,7 +355,7 @@ export class Inbox {
     this.#refresh = false;
     const have: Have = {};
     for (const held of asked) {
-      held.named = held.cursor;
+      held.askedAt = held.cursor;
       have[held.conversation] = asSeq(held.cursor);
     }
     this.#lastRequest += 1;
