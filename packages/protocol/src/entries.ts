@@ -18,9 +18,9 @@ export type History = Static<typeof historySchema>;
 /** Names stand in one line of a list or a terminal, where a control character could pretend to be something else. */
 export const oneLinePattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$";
 
+// Its size is counted in bytes, which a schema cannot: `text-too-large` is thrown by `checkMessageSize`.
 export const textSchema = Type.String({
   minLength: 1,
-  maxLength: limits.textBytesMax,
   description: `At most ${limits.textBytesMax} bytes of UTF-8.`,
 });
 export const mentionsSchema = Type.Array(userIdSchema, {
