@@ -1,8 +1,7 @@
-import { type ErrorFrame, TidingsError } from "@tidings/protocol";
+import { TidingsError } from "@tidings/protocol";
 import type { Logger } from "pino";
 import { encodeFrame } from "./frames.ts";
-
-type About = Pick<ErrorFrame, "message_id" | "conversation" | "turn" | "request">;
+import type { About } from "./parse-client-frame.ts";
 
 /** The error as the session is told it. */
 export function errorFrame(error: TidingsError, about: About): Buffer {

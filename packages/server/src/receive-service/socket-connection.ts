@@ -15,7 +15,7 @@ import type { WebSocket } from "ws";
 import type { Caller, Target } from "../services.ts";
 import { errorFrame, toTidingsError } from "./error-frame.ts";
 import { encodeAck, encodeFrame } from "./frames.ts";
-import { parseClientFrame, type ParsedFrame } from "./parse-client-frame.ts";
+import { type About, parseClientFrame, type ParsedFrame } from "./parse-client-frame.ts";
 import type { ReceiveParts } from "./receive-parts.ts";
 import { Session } from "./session.ts";
 import { TurnGate } from "./turn-gate.ts";
@@ -51,12 +51,9 @@ export class SocketConnection {
   /** A whole frame came. */
   handleFrame(data: Buffer, isBinary: boolean): void {
     if (this.#state === "ended") return;
-    try {
-      const frame = parseClientFrame(data, isBinary);
-      this.#event(frame.type === "hello" ? "hello" : "frame", { frame });
-    } catch (error) {
-      this.#event("bad-frame", { error: toTidingsError(error) });
-    }
+    const parsed = parseClientFrame(data, isBinary, this.#parts.base.log);
+    if ("error" in parsed) this.#event("bad-frame", parsed);
+    else this.#event(parsed.frame.type === "hello" ? "hello" : "frame", parsed);
   }
 
   handlePong(): void {
@@ -81,25 +78,25 @@ export class SocketConnection {
     this.#webSocket.terminate();
   }
 
-  #event(event: SocketEvent, about: { frame?: ParsedFrame; error?: TidingsError } = {}): void {
+  #event(event: SocketEvent, what: { frame?: ParsedFrame; error?: TidingsError; about?: About } = {}): void {
     const { next, action } = decideSocket(this.#state, event);
     this.#state = next;
     switch (action) {
       case "admit":
-        this.#admit(about.frame as HelloFrame).then(
+        this.#admit(what.frame as HelloFrame).then(
           () => undefined,
           (error: unknown) => this.#event("refused", { error: toTidingsError(error, this.#parts.base.log) }),
         );
         return;
       case "serve-frame":
-        this.#serve(about.frame as ParsedFrame);
+        this.#serve(what.frame as ParsedFrame);
         return;
       case "queue-frame":
         if (this.#queued.length >= queuedFramesMax) {
           this.#end("too-many-errors");
           return;
         }
-        this.#queued.push(about.frame as ParsedFrame);
+        this.#queued.push(what.frame as ParsedFrame);
         return;
       case "answer-error":
         this.#badFrames += 1;
@@ -107,10 +104,10 @@ export class SocketConnection {
           this.#end("too-many-errors");
           return;
         }
-        this.#answer(about.error ?? new TidingsError("hello-expected"));
+        this.#refuseBadFrame(what.error ?? new TidingsError("hello-expected"), what.about);
         return;
       case "end-with-error":
-        this.#end(about.error?.code ?? "internal", about.error);
+        this.#end(what.error?.code ?? "internal", what.error);
         return;
       case "end-hello-expected":
         this.#end("hello-expected");
@@ -228,29 +225,44 @@ export class SocketConnection {
     }
   }
 
+  /** A turn in it is settled, unless it is not its turn: otherwise the next one would wait for ever. */
+  #refuseBadFrame(error: TidingsError, about: About = {}): void {
+    try {
+      this.#turns.check(about.turn);
+      this.#turns.taken(about.turn);
+      this.#answer(error, about);
+    } catch (outOfTurn) {
+      this.#answer(toTidingsError(outOfTurn, this.#parts.base.log), about);
+    }
+  }
+
   #send(session: Session, frame: SendFrame): void {
     const { sendService, outbox, rateLimits, log } = this.#parts;
     const about = { message_id: frame.message_id, ...(frame.turn === undefined ? {} : { turn: frame.turn }) };
     const refuse = (error: unknown): void => {
-      const refusal = toTidingsError(error, log);
-      if (refusal.entry.retryable) this.#turns.refused(frame.turn);
-      if (!session.closed) outbox.write(session, errorFrame(refusal, about));
+      if (!session.closed) outbox.write(session, errorFrame(toTidingsError(error, log), about));
     };
     try {
-      const target = targetOf(frame);
       this.#turns.check(frame.turn);
       if (this.#sendsUnderWay >= sendsUnderWayMax) throw new TidingsError("rate-limited", { retryAfterMs: 1_000 });
       rateLimits.checkMessage(session.caller.user.user_id);
       this.#turns.taken(frame.turn);
+      const target = targetOf(frame);
       this.#sendsUnderWay += 1;
       const { type: _type, conversation: _conversation, to: _to, turn: _turn, ...message } = frame;
       sendService
         .send(session.caller.user.user_id, target, message)
-        .then((taken) => {
-          const { conversation, messageId, seq, atMs } = taken;
-          if (session.closed) return;
-          outbox.write(session, encodeAck({ ...about, message_id: messageId, conversation, seq, at_ms: atMs }));
-        }, refuse)
+        .then(
+          (taken) => {
+            const { conversation, messageId, seq, atMs } = taken;
+            if (session.closed) return;
+            outbox.write(session, encodeAck({ ...about, message_id: messageId, conversation, seq, at_ms: atMs }));
+          },
+          (error: unknown) => {
+            if (toTidingsError(error).entry.retryable) this.#turns.refused(frame.turn);
+            refuse(error);
+          },
+        )
         .finally(() => {
           this.#sendsUnderWay -= 1;
         });
@@ -302,11 +314,11 @@ export class SocketConnection {
     });
   }
 
-  #guarded(about: Parameters<typeof errorFrame>[1], action: () => Promise<void>): void {
+  #guarded(about: About, action: () => Promise<void>): void {
     action().catch((error: unknown) => this.#answer(toTidingsError(error, this.#parts.base.log), about));
   }
 
-  #answer(error: TidingsError, about: Parameters<typeof errorFrame>[1] = {}): void {
+  #answer(error: TidingsError, about: About = {}): void {
     if (this.#state !== "ended" && this.#socket.writable) this.#socket.write(errorFrame(error, about));
   }
 

@@ -5,19 +5,31 @@ import { TidingsError } from "@tidings/protocol";
  * the later ones, which are on their way already, are refused too until it comes again. A send without a turn passes.
  */
 export class TurnGate {
-  #next = 1;
+  /** The highest turn that was taken. */
+  #newest = 0;
+  /** Turns that were taken, and refused for a while after that. No more than were under way when the first of them was. */
+  readonly #refused = new Set<number>();
 
   /** Throws `out-of-turn`. A turn that was taken before passes: it is a repetition, which the message id recognises. */
   check(turn: number | undefined): void {
-    if (turn === undefined || turn <= this.#next) return;
-    throw new TidingsError("out-of-turn", { detail: `Turn ${this.#next} comes first.`, retryAfterMs: 0 });
+    const next = this.#next;
+    if (turn === undefined || turn <= next) return;
+    throw new TidingsError("out-of-turn", { detail: `Turn ${next} comes first.`, retryAfterMs: 0 });
   }
 
+  /** Its message is under way, or settled: refused for good. */
   taken(turn: number | undefined): void {
-    if (turn === this.#next) this.#next = turn + 1;
+    if (turn === undefined || turn !== this.#next) return;
+    this.#refused.delete(turn);
+    this.#newest = Math.max(this.#newest, turn);
   }
 
+  /** A turn that was taken has to come again. Later ones that were settled meanwhile stay so. */
   refused(turn: number | undefined): void {
-    if (turn !== undefined && turn < this.#next) this.#next = turn;
+    if (turn !== undefined && turn <= this.#newest) this.#refused.add(turn);
+  }
+
+  get #next(): number {
+    return this.#refused.size === 0 ? this.#newest + 1 : Math.min(...this.#refused);
   }
 }
