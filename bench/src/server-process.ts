@@ -14,6 +14,8 @@ export type ServerProcess = {
   readonly stop: () => Promise<void>;
   /** SIGKILL. Resolves when it has ended. */
   readonly kill: () => Promise<void>;
+  /** Resolves with the exit code when it has ended; null if a signal ended it. */
+  readonly ended: Promise<number | null>;
 };
 
 const startTimeoutMs = 30_000;
@@ -24,11 +26,21 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** Starts `node ARGUMENTS…` and waits for the line in which it says `listens on http://127.0.0.1:PORT`. Rejects with its last output. */
-export async function startServer(args: readonly string[]): Promise<ServerProcess> {
+/**
+ * Starts `node ARGUMENTS…` and waits for the line in which it says `listens on http://127.0.0.1:PORT`. Rejects with its last
+ * output. `onErrorLine` gets each line that it writes to its standard error, which is its log.
+ */
+export async function startServer(
+  args: readonly string[],
+  onErrorLine: (line: string) => void = () => undefined,
+): Promise<ServerProcess> {
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   running.add(child);
-  const ended = once(child, "exit").finally(() => running.delete(child));
+  // "close" and not "exit": by then its last words have been read.
+  const ended = once(child, "close").then(([code]) => {
+    running.delete(child);
+    return code as number | null;
+  });
   let output = "";
   const port = await new Promise<number>((resolve, reject) => {
     const refuse = (why: string): void => {
@@ -45,7 +57,10 @@ export async function startServer(args: readonly string[]): Promise<ServerProces
       }
     };
     createInterface({ input: child.stdout }).on("line", read);
-    createInterface({ input: child.stderr }).on("line", read);
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      read(line);
+      onErrorLine(line);
+    });
     child.once("error", (error) => refuse(error.message));
     child.once("exit", (code, signal) => refuse(`ended with ${signal ?? code}`));
   });
@@ -64,5 +79,6 @@ export async function startServer(args: readonly string[]): Promise<ServerProces
     residentBytes: () => residentBytesOf(pid),
     stop: () => (running.has(child) ? end("SIGTERM") : Promise.resolve()),
     kill: () => (running.has(child) ? end("SIGKILL") : Promise.resolve()),
+    ended,
   };
 }
