@@ -94,6 +94,11 @@ export const settingOptions = {
     help: "A session learns within this time of whatever it does not have.",
   }),
   pollAfterMs: integer({ default: 1_000, min: 0, help: "When a short poller is asked to come back." }),
+  pollAnswersPerSecond: integer({
+    default: 1_000,
+    min: 1,
+    help: "Woken long polls answered; beyond it answers wait for their turn and gather more entries.",
+  }),
   slowSessionBytes: integer({
     default: 64 * 1024,
     min: 1024,

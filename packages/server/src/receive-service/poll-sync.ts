@@ -15,6 +15,7 @@ import {
 import type { EncodedEntry, Head } from "@tidings/core";
 import type { Access, AccessService, Base, Caller } from "../services.ts";
 import { newSyncBudget, readWithinBudget, type SyncBudget } from "./range-reader.ts";
+import { AnswerPace } from "./answer-pace.ts";
 import type { ConnectionRows } from "./connection-rows.ts";
 import type { UserSocketCache } from "./user-socket-cache.ts";
 import type { Waiter } from "./waiter.ts";
@@ -33,11 +34,13 @@ export function createPollSync(
     cache: UserSocketCache;
     rows: ConnectionRows;
     pollAfterMs: number;
+    pollAnswersPerSecond: number;
     draining: AbortSignal;
   },
 ) {
   const { stores, clock } = base;
   const { access, cache, rows, draining } = parts;
+  const pace = new AnswerPace({ clock, perSecond: parts.pollAnswersPerSecond });
   /** How many long polls wait, for the metrics. */
   const waiting = { count: 0 };
 
@@ -71,6 +74,7 @@ export function createPollSync(
         const leftMs = wait.untilMs - clock.monotonicMs();
         if (seen.news || leftMs <= 0 || stop.aborted) return seen.text();
         await news.wait(clock, leftMs, stop);
+        await pace.turn(stop);
       }
     } finally {
       waiting.count -= 1;

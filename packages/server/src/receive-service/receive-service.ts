@@ -77,6 +77,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     cache,
     rows,
     pollAfterMs: settings.pollAfterMs,
+    pollAnswersPerSecond: settings.pollAnswersPerSecond,
     draining: draining.signal,
   });
   const outbox = new Outbox(clock);
