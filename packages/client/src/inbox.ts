@@ -136,8 +136,8 @@ export class Inbox {
     const held = this.#enter(state, laterUnknown(this.#unknown));
     this.#outlet.emit({ type: "joined", state });
     // The server pushes from joined_seq on: no need to ask for that, unless it does not come.
-    if (this.#lacking.has(held) && held.cursor + 1 >= state.joined_seq)
-      held.notBeforeMs = this.#outlet.nowMs() + inboxLimits.pushGraceMs;
+    const isPushed = Math.max(held.cursor, held.firstSeq - 1) + 1 >= state.joined_seq;
+    if (this.#lacking.has(held) && isPushed) held.notBeforeMs = this.#outlet.nowMs() + inboxLimits.pushGraceMs;
     this.#plan();
   }
 
