@@ -69,7 +69,7 @@ const areas: readonly Area[] = [
     folder: "scripts",
     ours: ["@tidings/protocol"],
     node: true,
-    why: "Scripts prepare and generate; they run nothing of the system.",
+    why: "Scripts prepare the clone and write documents from what packages declare; they run nothing of the system.",
   },
   {
     folder: "examples",
@@ -88,18 +88,28 @@ const exceptions: readonly { readonly files: RegExp; readonly ours: RegExp; read
   },
   {
     files: /^packages\/server\/.*(\.test\.ts|\/testing\/[^/]+)$/,
-    ours: /^@tidings\/(engine-memory|contract)$/,
+    ours: /^@tidings\/(engine-memory|contract)(\/|$)/,
     why: "Services are tested over memory.",
   },
   {
+    files: /^packages\/server\/.*\.e2e\.test\.ts$/,
+    ours: /^@tidings\/engine-sqlite\/testing$/,
+    why: "The composed system is tested over the engine that it is composed of.",
+  },
+  {
     files: /^packages\/engines\/.*(\.test\.ts|\/testing\/[^/]+)$/,
-    ours: /^@tidings\/contract$/,
+    ours: /^@tidings\/contract(\/|$)/,
     why: "Engines are held to the suites.",
   },
   {
-    files: /^packages\/contract\/.*\.test\.ts$/,
-    ours: /^@tidings\/engine-(memory|sqlite)$/,
+    files: /^packages\/contract\/.*(\.test\.ts|\/testing\/[^/]+)$/,
+    ours: /^@tidings\/engine-(memory|sqlite)(\/|$)/,
     why: "The suites are tested on engines.",
+  },
+  {
+    files: /^scripts\/documents\//,
+    ours: /^@tidings\/server\/settings$/,
+    why: "The page for operators lists the settings as they are declared.",
   },
   {
     files: /^bench\/src\/floors\//,

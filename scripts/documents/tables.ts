@@ -7,23 +7,23 @@ import {
   limitMeanings,
   limits,
 } from "@tidings/protocol";
+import { flagOf, settingNames, settingOptions, variableOf } from "@tidings/server/settings";
 
-/** The generated parts of docs/protocol.md, by the name in their markers. */
-export const protocolTables: Readonly<Record<string, () => string>> = {
-  errors: errorTable,
-  operations: operationTable,
-  limits: limitTable,
+/** The generated parts of each page, by the name in their markers. */
+export const pageTables: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+  "docs/protocol.md": { errors: errorTable, operations: operationTable, limits: limitTable },
+  "docs/operations.md": { settings: settingTable },
 };
 
 /** Puts each table between its markers. Throws when a marker is missing. */
-export function fillTables(page: string): string {
+export function fillTables(path: string, page: string): string {
   let filled = page;
-  for (const [name, table] of Object.entries(protocolTables)) {
+  for (const [name, table] of Object.entries(pageTables[path] ?? {})) {
     const begin = `<!-- generated: ${name} -->\n`;
     const end = "<!-- end generated -->";
     const from = filled.indexOf(begin);
     const to = filled.indexOf(end, from);
-    if (from < 0 || to < 0) throw new Error(`docs/protocol.md has no place for the table of ${name}.`);
+    if (from < 0 || to < 0) throw new Error(`${path} has no place for the table of ${name}.`);
     filled = `${filled.slice(0, from + begin.length)}${table()}${filled.slice(to)}`;
   }
   return filled;
@@ -57,6 +57,19 @@ function limitTable(): string {
     limitMeanings[name as LimitName],
   ]);
   return markdownTable(["limit", "value", "meaning"], rows);
+}
+
+function settingTable(): string {
+  const rows = settingNames.map((name) => {
+    const { placeholder, defaultText, help } = settingOptions[name];
+    return [
+      `\`--${flagOf(name)} ${placeholder}\``,
+      `\`${variableOf(name)}\``,
+      defaultText.replace("default: ", ""),
+      help,
+    ];
+  });
+  return markdownTable(["flag", "variable", "default", "meaning"], rows);
 }
 
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
