@@ -27,14 +27,22 @@ export function optionalText({ help }: { help: string }): Option<string | undefi
   );
 }
 
-/** Items between commas; spaces around them do not count. */
-export function list({ help }: { help: string }): Option<readonly string[]> {
-  const read = (value: string) => ({
-    value: value
+/** Items between commas; spaces around them do not count. `each` says what every item is, and whether one is that. */
+export function list({
+  help,
+  each,
+}: {
+  help: string;
+  each?: { readonly are: string; is(item: string): boolean };
+}): Option<readonly string[]> {
+  const read = (text: string) => {
+    const value = text
       .split(",")
       .map((item) => item.trim())
-      .filter((item) => item !== ""),
-  });
+      .filter((item) => item !== "");
+    const wrong = value.find((item) => each?.is(item) === false);
+    return wrong === undefined ? { value } : { problem: `must be ${each?.are}, not ${wrong}` };
+  };
   return option<readonly string[]>({ default: [], help }, { placeholder: "A,B", read });
 }
 

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { limits } from "@tidings/protocol";
 import { isLoopbackHost } from "./loopback.ts";
 import { choice, integer, list, type Option, optionalText, type OptionValue, text } from "./settings-options.ts";
@@ -12,8 +13,12 @@ export const settingOptions = {
   port: integer({ default: 8484, min: 0, max: 65_535, help: "Port to listen on; 0 takes any free one." }),
   origins: list({
     help: "Origins of browser pages that may use this server, for instance https://chat.example.org; own and loopback ones may anyway.",
+    each: { are: "origins like https://chat.example.org, or *", is: isOrigin },
   }),
-  trustedProxies: list({ help: "Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed." }),
+  trustedProxies: list({
+    help: "Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed.",
+    each: { are: "addresses or CIDR ranges", is: isAddressRange },
+  }),
   metrics: choice(["loopback", "open", "off"], {
     default: "loopback",
     help: "Who may read /metrics: requests of this machine, everybody, nobody.",
@@ -190,7 +195,7 @@ function readFlags(
     }
     const name = names.get(flag);
     if (name === undefined) {
-      problems.push(`There is no option --${flag}${suggestion(flag, [...names.keys()])}.`);
+      problems.push(`There is no option --${flag}${suggestion(flag, [...names.keys()])}`);
       if (inline === undefined && argv[index + 1]?.startsWith("--") === false) index += 1;
       continue;
     }
@@ -204,7 +209,7 @@ function readFlags(
   }
 }
 
-/** The option that was probably meant: the one that shares the longest beginning, if it is at least four letters. */
+/** The end of the sentence: the option that was probably meant, which shares the longest beginning, of four letters at least. */
 function suggestion(flag: string, flags: readonly string[]): string {
   let best = "";
   let shared = 3;
@@ -213,5 +218,18 @@ function suggestion(flag: string, flags: readonly string[]): string {
     while (length < flag.length && flag[length] === candidate[length]) length += 1;
     if (length > shared) [best, shared] = [candidate, length];
   }
-  return best === "" ? "" : `; did you mean --${best}?`.slice(0, -1);
+  return best === "" ? "." : `; did you mean --${best}?`;
+}
+
+function isAddressRange(text: string): boolean {
+  const [address = "", bits, ...more] = text.split("/");
+  const bitsMax = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return (
+    more.length === 0 && bitsMax > 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= bitsMax))
+  );
+}
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return text === "*" || (url !== null && /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "");
 }

@@ -1,4 +1,5 @@
 import {
+  asUserId,
   type ConversationId,
   type HttpAnswer,
   type HttpBody,
@@ -15,6 +16,7 @@ import {
 import type { Clock, Stores } from "@tidings/core";
 import { createMemoryLinks, createMemoryStores } from "@tidings/engine-memory";
 import { pino } from "pino";
+import { drawToken, formatToken, hashSecret } from "../accounts/token.ts";
 import { composeTidings } from "../compose.ts";
 import { createRealClock } from "../real/real-clock.ts";
 import { createRealRandom } from "../real/real-random.ts";
@@ -94,8 +96,9 @@ export async function openHttpRig(
     async signUp(name: string): Promise<Person> {
       return rig.call("createAccount", { body: { name, password } });
     },
-    async signUpAll<Name extends string>(...names: readonly Name[]): Promise<Record<Name, Person>> {
-      const people = await Promise.all(names.map(async (name) => [name, await rig.signUp(name)] as const));
+    /** People with accounts and tokens, without the dear work on their passwords. */
+    async addPeople<Name extends string>(...names: readonly Name[]): Promise<Record<Name, Person>> {
+      const people = await Promise.all(names.map(async (name) => [name, await addPerson(stores, name)] as const));
       return Object.fromEntries(people) as Record<Name, Person>;
     },
     async createGroup(owner: Person, body: Partial<HttpBody<"createGroup">> = {}): Promise<ConversationId> {
@@ -124,6 +127,16 @@ export function problemOf(reply: {
     throw new Error(`This is no problem answer: ${type} ${reply.statusCode}`);
   }
   return problem;
+}
+
+async function addPerson({ accounts }: Stores, name: string): Promise<Person> {
+  const random = createRealRandom();
+  const user = asUserId(`u_${random.unguessable(16)}`);
+  const token = drawToken(random);
+  await accounts.create({ user, name, displayName: name, createdAtMs: 0 });
+  const record = { token: token.id, user, secretHash: hashSecret(token.secret), label: "", createdAtMs: 0 };
+  await accounts.addToken(record, { max: 1, nowMs: 0 });
+  return { user: { user_id: user, name, display_name: name }, token: formatToken(token) };
 }
 
 function urlOf(path: string, params: object): string {
