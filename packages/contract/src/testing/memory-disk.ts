@@ -8,7 +8,8 @@ import type { Installation } from "../installation.ts";
  * be run, and broken, without a real disk. A write is a call; the disk is the list of calls that were synced, and opening is
  * doing them again. Writes wait for the sync that follows in the next turn, as in a group commit.
  *
- * `acknowledge: "before-sync"` is the fault that G1 forbids: a write is done and answered at once, and synced later.
+ * `acknowledge: "before-sync"` is the fault that G1 forbids: a write is done and answered at once, and synced later, when
+ * there is enough to sync.
  */
 export function openMemoryDisk(options: { acknowledge?: "after-sync" | "before-sync" } = {}): Installation {
   const synced: Write[] = [];
@@ -24,6 +25,9 @@ export function openMemoryDisk(options: { acknowledge?: "after-sync" | "before-s
     close: async () => opened.end(),
   };
 }
+
+/** What the faulty disk lets wait for its sync. */
+const lazyWrites = 16;
 
 type Write = readonly [store: keyof Stores, method: string, values: readonly unknown[]];
 
@@ -49,16 +53,16 @@ function open(synced: Write[], acknowledge: "after-sync" | "before-sync"): { sto
       settle(!ended);
     }
   };
-  const submit = (write: Write, settle: (synced: boolean) => void): void => {
-    unsynced.push({ write, settle });
-    if (unsynced.length === 1) setImmediate(sync);
-  };
   const writeThrough = (write: Write): Promise<unknown> =>
     new Promise((resolve, reject) => {
-      submit(write, (done) => (done ? resolve(perform(memory, write)) : reject(new TidingsError("unavailable"))));
+      const settle = (done: boolean): void =>
+        done ? resolve(perform(memory, write)) : reject(new TidingsError("unavailable"));
+      unsynced.push({ write, settle });
+      if (unsynced.length === 1) setImmediate(sync);
     });
   const writeAhead = (write: Write): Promise<unknown> => {
-    submit(write, () => undefined);
+    unsynced.push({ write, settle: () => undefined });
+    if (unsynced.length >= lazyWrites) sync();
     return perform(memory, write);
   };
 

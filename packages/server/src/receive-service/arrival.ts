@@ -6,7 +6,7 @@ import {
   type MemberRemovedEntry,
   type UserId,
 } from "@tidings/protocol";
-import type { Delivery, EncodedEntry, MachineMessage } from "@tidings/core";
+import { type Delivery, type EncodedEntry, invariant, type MachineMessage } from "@tidings/core";
 import type { AccessService, Base } from "../services.ts";
 import type { DeliveryTick } from "./delivery-tick.ts";
 import { encodeFrame } from "./frames.ts";
@@ -160,6 +160,8 @@ export function createArrival(
         charactersMax: repairCharactersMax,
       });
       if (entries.length === 0) return;
+      // Going on with a store that leaves something out would ask it the same for ever.
+      invariant(entries[0]?.seq === conversation.arrivedSeq + 1, "The Messaging DB answers from the seq asked for.");
       conversation.repairing = false;
       take(conversation, entries);
       conversation.repairing = true;
