@@ -9,8 +9,8 @@ import {
   createSqliteGroupStore,
   createSqliteInviteStore,
   createSqliteMarkerStore,
-  createSqliteNotificationStore,
 } from "./sqlite-stores.ts";
+import { createSqliteNotificationStore } from "./sqlite-notification-store.ts";
 import { Writer } from "./writer.ts";
 
 /** All databases of one installation in one SQLite file. */

@@ -1,11 +1,4 @@
-import {
-  type AccountStore,
-  type GroupStore,
-  type InviteStore,
-  invariant,
-  type MarkerStore,
-  type NotificationStore,
-} from "@tidings/core";
+import { type AccountStore, type GroupStore, type InviteStore, invariant, type MarkerStore } from "@tidings/core";
 import { directUsers, limits } from "@tidings/protocol";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
@@ -52,10 +45,4 @@ export const createSqliteAccountStore = ({ writer, reader }: Threads): AccountSt
   token: (token) => reader.call("token", token),
   tokens: (user, nowMs) => reader.call("tokens", user, nowMs),
   revoke: (user, which, nowMs) => writer.call("revokeTokens", user, which, nowMs),
-});
-
-export const createSqliteNotificationStore = ({ writer, reader }: Threads): NotificationStore => ({
-  put: (notifications) => writer.call("putNotifications", notifications),
-  list: (user, request) => reader.call("notifications", user, request),
-  newest: (users) => reader.call("newestNotifications", users),
 });
