@@ -58,4 +58,4 @@ export function formatBar(phase: string, { done, total }: Step): string {
 }
 
 /** 1234567 → 1,234,567 */
-export const formatCount = (count: number): string => count.toLocaleString("en-US");
+export const formatCount = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ",");

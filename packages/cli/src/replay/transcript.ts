@@ -26,8 +26,9 @@ export function parseTranscript(name: string, content: string): Transcript {
   let first: number | undefined;
   for (const [index, line] of content.split(/\r?\n/).entries()) {
     const match = messagePattern.exec(line);
-    const [, hours = "", minutes = "", nick = "", text = ""] = match ?? [];
-    if (match === null || text.trim() === "") continue;
+    const [, hours = "", minutes = "", written = "", text = ""] = match ?? [];
+    const nick = written.trim();
+    if (nick === "" || text.trim() === "") continue;
     if (Buffer.byteLength(text) > limits.textBytesMax) {
       throw usageFailure(`${name}, line ${index + 1}: a message has at most ${limits.textBytesMax} bytes.`);
     }
@@ -46,7 +47,7 @@ export function parseTranscript(name: string, content: string): Transcript {
 }
 
 const minutesOfDay = 24 * 60;
-const messagePattern = /^\[([01]\d|2[0-3]):([0-5]\d)\] <([^>\s]+)> (.*)$/;
+const messagePattern = /^\[([01]\d|2[0-3]):([0-5]\d)\] <([^>]+)> (.*)$/;
 
 /** Whom a text addresses: the nick before a `:` or `,` at its start. */
 export function findAddressee(text: string, isNick: (nick: string) => boolean): string | undefined {
