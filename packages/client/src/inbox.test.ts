@@ -106,7 +106,7 @@ describe("repair", () => {
     expect(said).toEqual(["sync 1 g_a:7", "sync 2 g_a:7"]);
   });
 
-  test("a large group is fetched after the time of its hint, not before", () => {
+  test("a large group is fetched after the time of its hint, not before (G10)", () => {
     inbox.handleHint({ type: "hint", conversation: a, head: asSeq(30), poll_after_ms: 2_000 });
     expect(said).toEqual([]);
     expect(woken).toBe(2_000);

@@ -38,6 +38,7 @@ const expected = {
   misordered: 0,
 };
 
+// Guarantee: G1, G2, G3, G4, G5, G6
 describe("a replay on a server of its own", () => {
   it.each([
     ["ws", 0],
