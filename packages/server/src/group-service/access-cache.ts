@@ -28,16 +28,18 @@ export class AccessCache {
 
   access(conversation: ConversationId, user: UserId): Access | undefined {
     const cached = this.#conversations.get(conversation);
-    if (cached === undefined) return undefined;
-    cached.used = true;
-    return cached.accesses.get(user);
+    const access = cached?.accesses.get(user);
+    if (cached !== undefined && access !== undefined) cached.used = true;
+    return access;
   }
 
   /** The active members; `read` is called where they are not cached, and once for all who ask while it reads. */
   members(conversation: ConversationId, read: () => Promise<MemberList>): MemberList | Promise<MemberList> {
     const { cached } = this.ticket(conversation);
-    cached.used = true;
-    if (cached.members !== undefined) return cached.members;
+    if (cached.members !== undefined) {
+      cached.used = true;
+      return cached.members;
+    }
     cached.membersUnderWay ??= this.#readMembers(conversation, cached, read);
     return cached.membersUnderWay.list;
   }
