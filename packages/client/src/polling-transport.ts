@@ -57,6 +57,8 @@ class PollingLink implements Link {
   /** Ends each request that is under way. */
   readonly #aborts = new Set<AbortController>();
   #over = false;
+  /** The first poll says at once what was missed, and with it whether we are complete. */
+  #resumed = false;
   /** The sync that the next poll answers. */
   #wanted: number | undefined;
   /** Ends the pause, or the poll that waits for news. */
@@ -135,7 +137,8 @@ class PollingLink implements Link {
   async #poll(): Promise<PollAnswer | undefined> {
     const request = this.#wanted;
     this.#wanted = undefined;
-    const waitMs = this.#options.kind === "long" && request === undefined ? limits.syncWaitMsMax : 0;
+    const waits = this.#options.kind === "long" && this.#resumed && request === undefined;
+    const waitMs = waits ? limits.syncWaitMsMax : 0;
     const body: HttpBody<"sync"> = { have: this.#hello.have(), wait_ms: waitMs };
     const notified = this.#hello.notified();
     if (notified !== undefined) body.notified = notified;
@@ -144,6 +147,7 @@ class PollingLink implements Link {
     if (answer === undefined || this.#over) return undefined;
     const quick = this.#options.clock.monotonicMs() - sentMs < quickMsMax;
     this.#barrenPolls = quick && answer.conversations.every(isBarren) ? this.#barrenPolls + 1 : 0;
+    this.#resumed = true;
     this.#tell(answer, request);
     return answer;
   }

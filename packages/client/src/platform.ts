@@ -1,6 +1,15 @@
-import type { ClientRandom } from "../types.ts";
+import type { ClientClock, ClientRandom } from "./types.ts";
 
-/** The real randomness, of Node and of browsers alike. */
+/** The real time and the real randomness, of Node and of browsers alike. */
+
+export const systemClock: ClientClock = {
+  monotonicMs: () => performance.now(),
+  after(delayMs, action) {
+    const timer = setTimeout(action, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
 export const systemRandom: ClientRandom = {
   fraction: () => Math.random(),
   unguessable(length) {
