@@ -157,7 +157,7 @@ describe("a revoked token", () => {
 
   it("is nobody else's", async () => {
     rig = await openHttpRig();
-    const { ann, ben } = await rig.signUpAll("ann", "ben");
+    const { ann, ben } = await rig.addPeople("ann", "ben");
     const [annsToken] = (await rig.call("listTokens", { token: ann.token })).items;
     const params = { token_id: annsToken?.token_id ?? asTokenId("none") };
     expect((await rig.refusal("revokeToken", { token: ben.token, params })).code).toBe("token-not-found");

@@ -33,7 +33,11 @@ export function createLocalAccountService(base: Base, parts: LocalAccountParts):
   const { accounts } = base.stores;
   const { settings, authenticator, tellRevoked } = parts;
   const attempts = createAttemptLimits(settings, clock);
-  const hasher = createPasswordHasher({ atOnce: settings.passwordHashesAtOnce, waitingMax: hashesWaitingMax });
+  const hasher = createPasswordHasher({
+    atOnce: settings.passwordHashesAtOnce,
+    waitingMax: hashesWaitingMax,
+    random,
+  });
 
   return {
     async signUp({ name, password, display_name: displayName }, from) {

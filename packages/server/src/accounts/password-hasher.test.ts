@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { createRealRandom } from "../real/real-random.ts";
 import { createPasswordHasher } from "./password-hasher.ts";
 
 const open = (options: { atOnce?: number; waitingMax?: number } = {}) =>
-  createPasswordHasher({ atOnce: 2, waitingMax: 100, ...options });
+  createPasswordHasher({ atOnce: 2, waitingMax: 100, random: createRealRandom(), ...options });
 
 describe("a password", () => {
   it("matches its own hash only", async () => {

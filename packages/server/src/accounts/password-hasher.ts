@@ -1,5 +1,6 @@
-import { argon2, randomBytes, timingSafeEqual } from "node:crypto";
+import { argon2, timingSafeEqual } from "node:crypto";
 import { TidingsError } from "@tidings/protocol";
+import type { Random } from "@tidings/core";
 
 /**
  * Argon2id with the parameters that OWASP's password storage cheat sheet names first: 19 MiB, two passes, one lane. Hashes
@@ -15,18 +16,19 @@ export type PasswordHasher = {
 type Parameters = { readonly memory: number; readonly passes: number; readonly parallelism: number };
 
 const current: Parameters = { memory: 19 * 1024, passes: 2, parallelism: 1 };
-const saltBytes = 16;
+/** 134 bits. */
+const saltLength = 26;
 const tagBytes = 32;
 
-export function createPasswordHasher(options: { atOnce: number; waitingMax: number }): PasswordHasher {
+export function createPasswordHasher(options: { atOnce: number; waitingMax: number; random: Random }): PasswordHasher {
   const slots = new Slots(options);
   /** What is hashed for a name that nobody has; it is never the answer. */
-  const nobody = { parameters: current, salt: randomBytes(saltBytes), tag: randomBytes(tagBytes) };
+  const nobody = { parameters: current, salt: draw(saltLength), tag: draw(tagBytes) };
 
   return {
     hash: (password) =>
       slots.run(async () => {
-        const salt = randomBytes(saltBytes);
+        const salt = draw(saltLength);
         return encode({ parameters: current, salt, tag: await derive(password, current, salt, tagBytes) });
       }),
     verify: (password, phc) =>
@@ -37,6 +39,10 @@ export function createPasswordHasher(options: { atOnce: number; waitingMax: numb
         return timingSafeEqual(derived, tag) && stored !== undefined;
       }),
   };
+
+  function draw(length: number): Buffer {
+    return Buffer.from(options.random.unguessable(length), "latin1");
+  }
 }
 
 /** Bounds how many hashes are computed at once, and how many wait for that (G8). */

@@ -1,12 +1,5 @@
-import {
-  asSeq,
-  type ConversationId,
-  type ConversationState,
-  directUsers,
-  type NotifyMode,
-  type UserId,
-} from "@tidings/protocol";
-import type { Head, Marker, Stores, UserConversation } from "@tidings/core";
+import { asSeq, type ConversationId, type ConversationState, directUsers, type UserId } from "@tidings/protocol";
+import { defaultNotifyMode, type Head, type Marker, type Stores, type UserConversation } from "@tidings/core";
 import type { Access, AccessService } from "../services.ts";
 
 /** Conversations as one of their members sees them. A user's whole list costs four calls of the databases at most. */
@@ -86,13 +79,8 @@ function toState(user: UserId, { membership, group, head, marker, firstSeq, unre
     joined_seq: joinedSeq,
     read_seq: marker.readSeq,
     unread: Math.max(0, unread),
-    notify: marker.notify ?? notifyDefault(conversation),
+    notify: marker.notify ?? defaultNotifyMode(conversation),
   };
-}
-
-/** What notifies a user who chose nothing: mentions in a group, every message of a direct conversation. */
-export function notifyDefault(conversation: ConversationId): NotifyMode {
-  return directUsers(conversation) === undefined ? "mentions" : "all";
 }
 
 type Situation = UserConversation & { head: Head; marker: Marker; firstSeq: number; unread: number };

@@ -60,6 +60,11 @@ async function answerTo(bytes: string | Buffer): Promise<ReturnType<typeof parse
   return parse(await readAll(socket));
 }
 
+function headOfPost(length: string): string {
+  const headers = ["Host: x", `Authorization: Bearer ${ann.token}`, "Content-Type: application/json", length];
+  return ["POST /v1/groups HTTP/1.1", ...headers, "", ""].join("\r\n");
+}
+
 /** Writes the text a byte at a time, as soon as each was taken, but never faster than the timer. */
 function drip(socket: Socket, text: string, everyMs: number): void {
   let index = 0;
@@ -81,8 +86,7 @@ describe("a connection", () => {
 
   it("whose body comes a byte at a time is told so and cut", async () => {
     const socket = await dial();
-    const head = `POST /v1/groups HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ann.token}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n`;
-    socket.write(head);
+    socket.write(headOfPost("Content-Length: 1000"));
     drip(socket, "a".repeat(1_000), 50);
     const { status, problem } = parse(await readAll(socket));
     expect([status, problem.code]).toEqual([408, "request-timeout"]);
@@ -116,9 +120,7 @@ describe("a connection", () => {
   it("with a body that grows too large on the way is told so and cut", async () => {
     const socket = await dial();
     const chunk = `10000\r\n${"a".repeat(0x10000)}\r\n`;
-    socket.write(
-      `POST /v1/groups HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ann.token}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`,
-    );
+    socket.write(headOfPost("Transfer-Encoding: chunked"));
     for (let sent = 0; sent <= limits.bodyBytesMax; sent += 0x10000) socket.write(chunk);
     expect(parse(await readAll(socket)).problem.code).toBe("body-too-large");
   });
