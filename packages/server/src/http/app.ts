@@ -24,6 +24,10 @@ export function createHttpApp(parts: HttpAppParts): FastifyInstance {
     keepAliveTimeout: settings.keepAliveMs,
     http: {
       maxHeaderSize: limits.headerBytesMax,
+      // The door asks for it, and refuses with a problem of ours.
+      requireHostHeader: false,
+      // Who offers another protocol than WebSocket, as some HTTP clients do by themselves, is served as if he did not.
+      shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
       headersTimeout: Math.min(settings.headersTimeoutMs, settings.requestTimeoutMs),
       // How late a slow request may be found out.
       connectionsCheckingInterval: Math.min(1_000, Math.ceil(settings.headersTimeoutMs / 4)),

@@ -20,6 +20,7 @@ export function createDoor(
     isLocal: (request) =>
       isLoopbackAddress(request.socket.remoteAddress ?? "") && !proxyHeaders.some((name) => name in request.headers),
     check(request) {
+      if (request.headers.host === undefined && request.httpVersion === "1.1") throw new TidingsError("bad-http");
       if (holdsToken(request.url ?? "")) throw new TidingsError("token-in-url");
       const { origin } = request.headers;
       if (origin === undefined || isListed(origin) || isOwn(origin, request.headers.host)) return;

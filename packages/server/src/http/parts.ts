@@ -31,7 +31,10 @@ export type Door = {
   addressOf(request: IncomingMessage): string;
   /** Does the request come from this machine itself, without a proxy on the way? */
   isLocal(request: IncomingMessage): boolean;
-  /** Throws `origin-not-allowed` for a browser page that may not use this server; `token-in-url` for a token in the URL. */
+  /**
+   * Throws `origin-not-allowed` for a browser page that may not use this server, `token-in-url` for a token in the URL,
+   * `bad-http` for a request that does not say which host it is for.
+   */
   check(request: IncomingMessage): void;
   readonly pending: PendingConnections;
 };

@@ -3,8 +3,8 @@ import type { Socket } from "node:net";
 import { limits, subprotocol, TidingsError } from "@tidings/protocol";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Door } from "../http/parts.ts";
-import { rawProblem } from "../http/raw-problem.ts";
-import { errorFrame } from "./error-frame.ts";
+import { endConnection } from "../http/client-errors.ts";
+import { errorFrame, toTidingsError } from "./error-frame.ts";
 import type { ReceiveParts } from "./receive-parts.ts";
 import { SocketConnection } from "./socket-connection.ts";
 
@@ -35,12 +35,17 @@ export class SocketAcceptor {
   }
 
   listen(server: Server): void {
+    const { clock, log } = this.#parts.base;
+    this.#webSockets.on("wsClientError", (error, socket) => {
+      endConnection(socket as Socket, new TidingsError("bad-http", { detail: `${error.message}.` }), clock);
+    });
     server.on("upgrade", (request, socket, head) => {
       try {
         this.#checkUpgrade(request, socket as Socket);
       } catch (error) {
-        const refusal = error instanceof TidingsError ? error : new TidingsError("internal", { cause: error });
-        socket.end(rawProblem(refusal));
+        // The HTTP server no longer listens to errors of this socket, and one that nobody hears would end the process.
+        socket.on("error", () => socket.destroy());
+        endConnection(socket as Socket, toTidingsError(error, log), clock);
         return;
       }
       this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, socket as Socket));
