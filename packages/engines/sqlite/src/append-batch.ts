@@ -25,6 +25,8 @@ export type AppendedBatch = {
   readonly heads: Float64Array;
   /** Four numbers for each change that was committed: position, conversation, fromSeq, toSeq. */
   readonly changes: Float64Array;
+  /** Everything that was committed before this batch can be read from the tables (see settle-entries.ts). */
+  readonly isSettled: boolean;
 };
 
 export function encodeAppends(requests: readonly AppendRequest[]): AppendBatch {

@@ -1,17 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { AppendBatch, AppendedBatch } from "./append-batch.ts";
+import { createSettler, type Settling } from "./settle-entries.ts";
 
 /** Conversations whose heads the writer thread keeps; one takes about 200 bytes. */
 const knownConversationsMax = 100_000;
-
-/** The statements of one append, for whoever wants to know what they cost without everything around them. */
-export const appendStatements = {
-  conversation: "SELECT key, head, group_seq, messages FROM conversations WHERE conversation = ?",
-  newConversation: "INSERT INTO conversations (conversation, head, group_seq, messages) VALUES (?, 0, 0, 0)",
-  entry: "INSERT INTO entries (conversation_key, seq, kind, at_ms, messages, json) VALUES (?, ?, ?, ?, ?, ?)",
-  key: "INSERT INTO message_keys (conversation_key, sender, message_id, seq) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-  head: "UPDATE conversations SET head = ?, group_seq = ?, messages = ? WHERE key = ?",
-} as const;
 
 /** The Messaging DB's side of the writer thread. */
 export type EntryAppender = {
@@ -22,29 +14,19 @@ export type EntryAppender = {
   rolledBack(): void;
 };
 
-export function createEntryAppender(db: DatabaseSync): EntryAppender {
-  const selectConversation = db.prepare(appendStatements.conversation);
-  const insertConversation = db.prepare(appendStatements.newConversation);
-  const insertEntry = db.prepare(appendStatements.entry);
-  const insertKey = db.prepare(appendStatements.key);
-  const updateHead = db.prepare(appendStatements.head);
-  const selectOriginal = db.prepare(
-    `SELECT k.seq, e.at_ms FROM message_keys k JOIN entries e ON e.conversation_key = k.conversation_key AND e.seq = k.seq
-     WHERE k.conversation_key = ? AND k.sender = ? AND k.message_id = ?`,
-  );
-  const selectChanges = db.prepare(
-    "SELECT position, conversation_key, from_seq, to_seq FROM changes WHERE position > ? ORDER BY position",
-  );
-  selectChanges.setReturnArrays(true);
-
+export function createEntryAppender(db: DatabaseSync, settling: Settling): EntryAppender {
+  const statements = prepare(db);
+  const settle = createSettler(db);
+  settle();
   const known = new Map<string, Conversation>();
+  const unsettled = new UnsettledKeys(settling);
   let newest = newestPosition(db);
   let newestBefore = newest;
 
   const conversationOf = (id: string): Conversation => {
     const kept = known.get(id);
     if (kept !== undefined) return kept;
-    const row = selectConversation.get(id);
+    const row = statements.conversation.get(id);
     const conversation: Conversation = {
       id,
       key: Number(row?.["key"] ?? 0),
@@ -57,73 +39,76 @@ export function createEntryAppender(db: DatabaseSync): EntryAppender {
     return conversation;
   };
 
-  const originalOf = (
-    conversation: Conversation,
-    sender: string,
-    messageId: string,
-  ): readonly [number, number] | undefined => {
-    const row = conversation.key === 0 ? undefined : selectOriginal.get(conversation.key, sender, messageId);
-    return row && [Number(row["seq"]), Number(row["at_ms"])];
+  /** Where the message of this name is, if it was stored before. */
+  const originalOf = (conversation: Conversation, sender: string, messageId: string): Original | undefined => {
+    if (conversation.key === 0) return undefined;
+    const recent = unsettled.get(nameOf(conversation, sender, messageId));
+    if (recent !== undefined) return recent;
+    const row = statements.original.get(conversation.key, sender, messageId);
+    return row && { seq: Number(row["seq"]), atMs: Number(row["at_ms"]) };
   };
 
-  const append = ({ conversations: ids, appends, drafts, texts }: AppendBatch): AppendedBatch => {
-    newestBefore = newest;
-    const conversations = ids.map(conversationOf);
-    const outcomes = new Float64Array((appends.length / 4) * 3);
+  const store = (conversation: Conversation, draft: Draft, sender: string | null, messageId: string | null): void => {
+    const { kind, atMs, json } = draft;
+    const seq = conversation.head + 1;
+    if (kind === 0) conversation.messages += 1;
+    else conversation.groupSeq = seq;
+    const { key, messages } = conversation;
+    const text = `{"seq":${seq},${json.slice(1)}`;
+    statements.entry.run(key, seq, kind, atMs, messages, sender, messageId, text);
+    unsettled.count(text.length);
+    if (sender !== null && messageId !== null) {
+      unsettled.add(nameOf(conversation, sender, messageId), { seq, atMs });
+    }
+    conversation.head = seq;
+    conversation.changed = true;
+  };
+
+  const append = (batch: AppendBatch): AppendedBatch => {
+    const isSettled = unsettled.isDue;
+    if (isSettled) {
+      settle();
+      unsettled.settle();
+    }
+    const conversations = batch.conversations.map(conversationOf);
+    const outcomes = new Float64Array((batch.appends.length / 4) * 3);
+    const { appends, drafts, texts } = batch;
     let text = 0;
     let draft = 0;
     for (let at = 0, out = 0; at < appends.length; at += 4, out += 3) {
       const conversation = conversations[appends[at] ?? 0] as Conversation;
-      const draftCount = appends[at + 1] ?? 0;
-      const ifGroupSeq = appends[at + 2];
-      const keyed = appends[at + 3] === 1;
-      const isConflict = ifGroupSeq !== -1 && ifGroupSeq !== conversation.groupSeq;
-      if (!isConflict && conversation.key === 0) {
-        conversation.key = Number(insertConversation.run(conversation.id).lastInsertRowid);
-      }
-      let original: readonly [number, number] | undefined;
-      if (keyed) {
-        const sender = texts[text + draftCount] as string;
-        const messageId = texts[text + draftCount + 1] as string;
-        const isNew =
-          !isConflict && insertKey.run(conversation.key, sender, messageId, conversation.head + 1).changes === 1;
-        if (!isNew) original = originalOf(conversation, sender, messageId);
-      }
+      const draftCount = appends[at + 1] as number;
+      const ifGroupSeq = appends[at + 2] as number;
+      const isKeyed = appends[at + 3] === 1;
+      const sender = isKeyed ? (texts[text + draftCount] as string) : null;
+      const messageId = isKeyed ? (texts[text + draftCount + 1] as string) : null;
+      const original = sender !== null && messageId !== null ? originalOf(conversation, sender, messageId) : undefined;
       if (original !== undefined) {
-        outcomes.set([1, ...original], out);
-      } else if (isConflict) {
+        outcomes.set([1, original.seq, original.atMs], out);
+      } else if (ifGroupSeq !== -1 && ifGroupSeq !== conversation.groupSeq) {
         outcomes.set([2, conversation.groupSeq, 0], out);
       } else {
+        if (conversation.key === 0) {
+          conversation.key = Number(statements.newConversation.run(conversation.id).lastInsertRowid);
+        }
         outcomes[out + 1] = conversation.head + 1;
         for (let index = 0; index < draftCount; index += 1) {
           const kind = drafts[draft + index * 2] as number;
-          const seq = conversation.head + 1;
-          if (kind === 0) conversation.messages += 1;
-          else conversation.groupSeq = seq;
-          const json = `{"seq":${seq},${(texts[text + index] as string).slice(1)}`;
-          insertEntry.run(
-            conversation.key,
-            seq,
-            kind,
-            drafts[draft + index * 2 + 1] as number,
-            conversation.messages,
-            json,
-          );
-          conversation.head = seq;
+          const atMs = drafts[draft + index * 2 + 1] as number;
+          store(conversation, { kind, atMs, json: texts[text + index] as string }, sender, messageId);
         }
-        conversation.changed = true;
         outcomes[out + 2] = conversation.head;
       }
-      text += draftCount + (keyed ? 2 : 0);
+      text += draftCount + (isKeyed ? 2 : 0);
       draft += draftCount * 2;
     }
     for (const conversation of conversations) storeHead(conversation);
-    return { outcomes, heads: headsOf(conversations), changes: newChanges(conversations) };
+    return { outcomes, heads: headsOf(conversations), changes: newChanges(conversations), isSettled };
   };
 
   const storeHead = (conversation: Conversation): void => {
     if (!conversation.changed) return;
-    updateHead.run(conversation.head, conversation.groupSeq, conversation.messages, conversation.key);
+    statements.head.run(conversation.head, conversation.groupSeq, conversation.messages, conversation.key);
     conversation.changed = false;
   };
 
@@ -131,7 +116,7 @@ export function createEntryAppender(db: DatabaseSync): EntryAppender {
   const newChanges = (conversations: readonly Conversation[]): Float64Array => {
     const indexes = new Map(conversations.map(({ key }, index) => [key, index]));
     const changes: number[] = [];
-    for (const row of selectChanges.all(newest) as unknown as [number, number, number, number][]) {
+    for (const row of statements.changes.all(newest) as unknown as [number, number, number, number][]) {
       const [position, key, fromSeq, toSeq] = row;
       changes.push(position, indexes.get(key) ?? -1, fromSeq, toSeq);
       newest = position;
@@ -143,6 +128,7 @@ export function createEntryAppender(db: DatabaseSync): EntryAppender {
     append,
     committed: () => {
       newestBefore = newest;
+      unsettled.committed();
       for (const id of known.keys()) {
         if (known.size <= knownConversationsMax) break;
         known.delete(id);
@@ -150,6 +136,7 @@ export function createEntryAppender(db: DatabaseSync): EntryAppender {
     },
     rolledBack: () => {
       newest = newestBefore;
+      unsettled.rolledBack();
       known.clear();
     },
   };
@@ -157,6 +144,30 @@ export function createEntryAppender(db: DatabaseSync): EntryAppender {
 
 export function newestPosition(db: DatabaseSync): number {
   return Number(db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").get()?.["seq"] ?? 0);
+}
+
+function prepare(db: DatabaseSync) {
+  const changes = db.prepare(
+    "SELECT position, conversation_key, from_seq, to_seq FROM changes WHERE position > ? ORDER BY position",
+  );
+  changes.setReturnArrays(true);
+  return {
+    changes,
+    conversation: db.prepare("SELECT key, head, group_seq, messages FROM conversations WHERE conversation = ?"),
+    newConversation: db.prepare(
+      "INSERT INTO conversations (conversation, head, group_seq, messages) VALUES (?, 0, 0, 0)",
+    ),
+    entry: db.prepare(
+      `INSERT INTO recent_entries (conversation_key, seq, kind, at_ms, messages, sender, message_id, json)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    head: db.prepare("UPDATE conversations SET head = ?, group_seq = ?, messages = ? WHERE key = ?"),
+    original: db.prepare(
+      `SELECT k.seq, e.at_ms FROM message_keys k
+       JOIN entries e ON e.conversation_key = k.conversation_key AND e.seq = k.seq
+       WHERE k.conversation_key = ? AND k.sender = ? AND k.message_id = ?`,
+    ),
+  };
 }
 
 type Conversation = {
@@ -168,6 +179,68 @@ type Conversation = {
   messages: number;
   changed: boolean;
 };
+type Draft = { readonly kind: number; readonly atMs: number; readonly json: string };
+type Original = { readonly seq: number; readonly atMs: number };
+
+/** No id holds a space. */
+const nameOf = ({ key }: Conversation, sender: string, messageId: string): string => `${key} ${sender} ${messageId}`;
+
+/** The names of the messages in `recent_entries`, and how much is there, through commits and rollbacks. */
+class UnsettledKeys {
+  readonly #settling: Settling;
+  #committed = new Map<string, Original>();
+  #added = new Map<string, Original>();
+  #rows = 0;
+  #characters = 0;
+  #before = { rows: 0, characters: 0 };
+  #isSettling = false;
+
+  constructor(settling: Settling) {
+    this.#settling = settling;
+  }
+
+  get isDue(): boolean {
+    return this.#rows >= this.#settling.rowsMin || this.#characters >= this.#settling.charactersMin;
+  }
+
+  get(name: string): Original | undefined {
+    return this.#added.get(name) ?? (this.#isSettling ? undefined : this.#committed.get(name));
+  }
+
+  add(name: string, original: Original): void {
+    this.#added.set(name, original);
+  }
+
+  count(characters: number): void {
+    this.#rows += 1;
+    this.#characters += characters;
+  }
+
+  /** In the present transaction, everything that was committed before is settled. */
+  settle(): void {
+    this.#isSettling = true;
+    this.#rows = 0;
+    this.#characters = 0;
+  }
+
+  committed(): void {
+    if (this.#isSettling) this.#committed = this.#added;
+    else for (const [name, original] of this.#added) this.#committed.set(name, original);
+    this.#begin();
+  }
+
+  rolledBack(): void {
+    this.#rows = this.#before.rows;
+    this.#characters = this.#before.characters;
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#added = new Map();
+    this.#isSettling = false;
+    this.#before = { rows: this.#rows, characters: this.#characters };
+  }
+}
 
 function headsOf(conversations: readonly Conversation[]): Float64Array {
   const heads = new Float64Array(conversations.length * 3);

@@ -19,11 +19,11 @@ export class DatabaseThread<Request> {
    */
   static async start<Request, Answer extends { readonly answer: string }>(options: {
     module: URL;
-    file: string;
+    data: object;
     onAnswer: (answer: Answer) => void;
     onEnd: (cause: unknown) => void;
   }): Promise<{ thread: DatabaseThread<Request>; ready: Answer }> {
-    const worker = new Worker(options.module, { workerData: { file: options.file } });
+    const worker = new Worker(options.module, { workerData: options.data });
     const thread = new DatabaseThread<Request>(worker);
     const first = await new Promise<Answer | Refusal>((resolve, reject) => {
       worker.once("message", resolve);

@@ -1,4 +1,3 @@
-export { appendStatements } from "./append-entries.ts";
 export { DatabaseRefusedError, openForWriting } from "./open-database.ts";
 export { entryKinds, migrations, readerPragmas, writerPragmas } from "./schema.ts";
 export { type BackupProgress, backupSqlite } from "./sqlite-backup.ts";

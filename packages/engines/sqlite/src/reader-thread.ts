@@ -7,6 +7,7 @@ import { describeSqliteFailure } from "./sqlite-failure.ts";
 
 /** The thread that holds the reading connection, so that a slow disk holds up nobody but those who ask for what is on it. */
 
+export type ReaderData = { readonly file: string };
 export type ReaderRequest = readonly Call<Reads>[] | "stop";
 export type ReaderAnswer =
   | { readonly answer: "ready" }
@@ -18,12 +19,12 @@ invariant(port !== null, "The reader is a worker thread.");
 const answer = (message: ReaderAnswer): void => port.postMessage(message);
 
 try {
-  serve((workerData as { file: string }).file);
+  serve(workerData as ReaderData);
 } catch (error) {
   answer({ answer: "refused", sentence: describeSqliteFailure(error).sentence });
 }
 
-function serve(file: string): void {
+function serve({ file }: ReaderData): void {
   const db = openForReading(file);
   const reads = createReads(db);
   const begin = db.prepare("BEGIN");

@@ -1,7 +1,7 @@
 import { TidingsError } from "@tidings/protocol";
 import { DatabaseThread } from "./database-thread.ts";
 import type { Call, CallResult, Reads } from "./operations.ts";
-import type { ReaderAnswer, ReaderRequest } from "./reader-thread.ts";
+import type { ReaderAnswer, ReaderData, ReaderRequest } from "./reader-thread.ts";
 import { settleCall } from "./settle-call.ts";
 
 /** Calls that may wait for the reader thread (G8). */
@@ -18,11 +18,11 @@ export class Reader {
   #departs = false;
   #refusal: TidingsError | undefined;
 
-  static async start(file: string): Promise<Reader> {
+  static async start(data: ReaderData): Promise<Reader> {
     const reader = new Reader();
     const { thread } = await DatabaseThread.start<ReaderRequest, ReaderAnswer>({
       module: new URL("./reader-thread.ts", import.meta.url),
-      file,
+      data,
       onAnswer: (answer) => reader.#handleAnswer(answer),
       onEnd: (cause) => reader.#refuse(new TidingsError("unavailable", { detail: "The reader thread ended.", cause })),
     });

@@ -2,7 +2,10 @@ import type { EncodedEntry, EntryRange, Head } from "@tidings/core";
 import { asSeq, type ConversationId, type Seq } from "@tidings/protocol";
 import type { Committed } from "./writer.ts";
 
-/** What is kept of recent entries: their text, and what keeping one costs beside it (G8). */
+/**
+ * What is kept of recent entries: their text, and what keeping one costs beside it (G8). More than can be unsettled at a
+ * time (see settle-entries.ts): two times 8 MiB of text in 8,192 entries.
+ */
 export const recentBytesMax = 32 * 1024 * 1024;
 const entryOverheadBytes = 160;
 /** Conversations whose heads are kept. */
@@ -11,6 +14,7 @@ const headsMax = 100_000;
 /**
  * The newest entries of the conversations in which something happens, kept where they are delivered from: what was
  * appended a moment ago is asked for by every receiver. Filled by commits only, so it never holds what is not stored.
+ * It always holds what is not settled yet: whatever is not here can be read from the tables.
  */
 export class RecentEntries {
   readonly #bytesMax: number;
@@ -19,13 +23,16 @@ export class RecentEntries {
   /** The tails in the order in which their entries came: the first is where the oldest entry is. */
   #order: Tail[] = [];
   #orderFrom = 0;
+  /** Entries from this index of the order on are not settled. */
+  #unsettledFrom = 0;
   #bytes = 0;
 
-  constructor(bytesMax: number = recentBytesMax) {
+  constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
   note({ requests, appended }: Committed): void {
+    if (appended.isSettled) this.#unsettledFrom = this.#order.length;
     const { outcomes, heads } = appended;
     const indexes = new Map<ConversationId, number>();
     for (const [index, { conversation, drafts }] of requests.entries()) {
@@ -40,41 +47,56 @@ export class RecentEntries {
     }
     for (const [conversation, index] of indexes) {
       const [head = 0, groupSeq = 0, messages = 0] = heads.subarray(index * 3, index * 3 + 3);
-      if (head > 0) this.noteHead(conversation, { head: asSeq(head), groupSeq: asSeq(groupSeq), messages });
+      if (head > 0) this.#noteHead(conversation, { head: asSeq(head), groupSeq: asSeq(groupSeq), messages });
     }
-    while (this.#bytes > this.#bytesMax) this.#forgetOldest();
+    while (this.#bytes > this.#bytesMax && this.#orderFrom < this.#unsettledFrom) this.#forgetOldest();
   }
 
-  /** The range as `MessageStore.entries` answers it, if all of it is known here. */
-  entries({ conversation, fromSeq, toSeq, charactersMax }: EntryRange): readonly EncodedEntry[] | undefined {
-    const tail = this.#tails.get(conversation);
-    const head = this.#heads.get(conversation)?.head;
-    if (head !== undefined && fromSeq > head) return [];
-    if (tail === undefined || fromSeq < tail.firstSeq) return undefined;
-    const found: EncodedEntry[] = [];
+  /**
+   * What is known here of a range: the entries from the first seq that is known, and that seq; they end as the port's
+   * `entries` says. What comes before has to be read from the tables; undefined: all of it.
+   */
+  entries(range: EntryRange): { readonly from: Seq; readonly entries: readonly EncodedEntry[] } | undefined {
+    const tail = this.#tails.get(range.conversation);
+    if (tail === undefined) return undefined;
+    const from = asSeq(Math.max(range.fromSeq, tail.firstSeq));
+    const offset = tail.from - tail.firstSeq;
+    const end = Math.min(range.toSeq + offset + 1, tail.entries.length);
+    const entries: EncodedEntry[] = [];
     let characters = 0;
-    const end = Math.min(toSeq - tail.firstSeq + tail.from + 1, tail.entries.length);
-    for (let at = fromSeq - tail.firstSeq + tail.from; at < end; at += 1) {
+    for (let at = from + offset; at < end && characters < range.charactersMax; at += 1) {
       const entry = tail.entries[at] as EncodedEntry;
-      found.push(entry);
+      entries.push(entry);
       characters += entry.json.length;
-      if (characters >= charactersMax) break;
     }
-    return found;
+    return { from, entries };
   }
 
   head(conversation: ConversationId): Head | undefined {
     return this.#heads.get(conversation);
   }
 
-  /** Keeps a head; an older one than is known changes nothing. */
-  noteHead(conversation: ConversationId, head: Head): void {
-    const known = this.#heads.get(conversation);
-    if (known !== undefined && known.head > head.head) return;
+  /** How many of the entries 1 … seq are messages, if the entry at `seq` is known here and the head is. */
+  messagesUpTo(conversation: ConversationId, seq: Seq): number | undefined {
+    const head = this.#heads.get(conversation);
+    const tail = this.#tails.get(conversation);
+    if (head === undefined) return undefined;
+    if (seq >= head.head) return head.messages;
+    if (tail === undefined || seq < tail.firstSeq) return undefined;
+    let after = 0;
+    for (let at = seq - tail.firstSeq + tail.from + 1; at < tail.entries.length; at += 1) {
+      if (tail.entries[at]?.kind === "message") after += 1;
+    }
+    return head.messages - after;
+  }
+
+  #noteHead(conversation: ConversationId, head: Head): void {
     this.#heads.delete(conversation);
     this.#heads.set(conversation, head);
     if (this.#heads.size <= headsMax) return;
     for (const oldest of this.#heads.keys()) {
+      // The head of a conversation with a tail is needed to count its messages.
+      if (this.#tails.has(oldest)) continue;
       this.#heads.delete(oldest);
       break;
     }
@@ -83,7 +105,7 @@ export class RecentEntries {
   /** The tail to which the entry with this seq is next. */
   #tailFrom(conversation: ConversationId, seq: number): Tail {
     const known = this.#tails.get(conversation);
-    if (known !== undefined && known.firstSeq + known.entries.length - known.from === seq) return known;
+    if (known !== undefined) return known;
     const tail: Tail = { conversation, firstSeq: asSeq(seq), entries: [], from: 0 };
     this.#tails.set(conversation, tail);
     return tail;
@@ -102,14 +124,12 @@ export class RecentEntries {
     this.#bytes -= entry.json.length + entryOverheadBytes;
     tail.from += 1;
     tail.firstSeq = asSeq(entry.seq + 1);
-    if (tail.from === tail.entries.length && this.#tails.get(tail.conversation) === tail) {
-      this.#tails.delete(tail.conversation);
-    }
+    if (tail.from === tail.entries.length) this.#tails.delete(tail.conversation);
     compact(tail);
-    if (this.#orderFrom > 1_000 && this.#orderFrom * 2 > this.#order.length) {
-      this.#order = this.#order.slice(this.#orderFrom);
-      this.#orderFrom = 0;
-    }
+    if (this.#orderFrom < 1_000 || this.#orderFrom * 2 < this.#order.length) return;
+    this.#order = this.#order.slice(this.#orderFrom);
+    this.#unsettledFrom -= this.#orderFrom;
+    this.#orderFrom = 0;
   }
 }
 

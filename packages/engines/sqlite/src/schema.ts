@@ -26,6 +26,19 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (conversation_key, seq)
   ) STRICT, WITHOUT ROWID;
 
+  -- The newest entries, in the order of their commits: see settle-entries.ts. Each is here or in "entries".
+  CREATE TABLE recent_entries (
+    position INTEGER PRIMARY KEY,
+    conversation_key INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    sender TEXT,
+    message_id TEXT,
+    json TEXT NOT NULL
+  ) STRICT;
+
   CREATE TABLE message_keys (
     conversation_key INTEGER NOT NULL,
     sender TEXT NOT NULL,

@@ -1,6 +1,7 @@
 import type { Clock, Stores } from "@tidings/core";
 import { Reader } from "./reader.ts";
-import { RecentEntries } from "./recent-entries.ts";
+import { RecentEntries, recentBytesMax } from "./recent-entries.ts";
+import { type Settling, settlingDefaults } from "./settle-entries.ts";
 import { type BackupProgress, backupSqlite } from "./sqlite-backup.ts";
 import { createSqliteChangeFeed, type SqliteChangeFeed } from "./sqlite-change-feed.ts";
 import { createSqliteMessageStore } from "./sqlite-message-store.ts";
@@ -12,6 +13,15 @@ import {
 } from "./sqlite-stores.ts";
 import { createSqliteNotificationStore } from "./sqlite-notification-store.ts";
 import { Writer } from "./writer.ts";
+
+export type SqliteEngineOptions = {
+  readonly file: string;
+  readonly clock: Clock;
+  /** When recent entries are settled (see settle-entries.ts); tests make it happen often. */
+  readonly settling?: Settling;
+  /** Bytes of recent entries that are kept in memory, at least; what is not settled is kept in any case. */
+  readonly recentBytes?: number;
+};
 
 /** All databases of one installation in one SQLite file. */
 export interface SqliteEngine {
@@ -31,18 +41,19 @@ export interface SqliteEngine {
  * the operator: another process has the data, the file is damaged, not ours or of a newer version, the
  * disk is full or read-only, or commits would not be durable.
  */
-export async function openSqliteEngine({ file, clock }: { file: string; clock: Clock }): Promise<SqliteEngine> {
-  const recent = new RecentEntries();
+export async function openSqliteEngine(options: SqliteEngineOptions): Promise<SqliteEngine> {
+  const { file, clock, settling = settlingDefaults, recentBytes = recentBytesMax } = options;
+  const recent = new RecentEntries(recentBytes);
   let changes: SqliteChangeFeed | undefined;
   const { writer, newest, consumers } = await Writer.start({
-    file,
+    data: { file, settling },
     clock,
     onCommitted: (committed) => {
       recent.note(committed);
       changes?.note(committed);
     },
   });
-  const reader = await Reader.start(file).catch(async (error: unknown) => {
+  const reader = await Reader.start({ file }).catch(async (error: unknown) => {
     await writer.stop();
     throw error;
   });

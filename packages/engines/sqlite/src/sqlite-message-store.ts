@@ -1,4 +1,4 @@
-import type { EncodedEntry, Head, MessageStore } from "@tidings/core";
+import type { EncodedEntry, EntryRange, Head, MessageStore } from "@tidings/core";
 import { asSeq, type ConversationId } from "@tidings/protocol";
 import type { Reader } from "./reader.ts";
 import type { RecentEntries } from "./recent-entries.ts";
@@ -11,16 +11,25 @@ export function createSqliteMessageStore(parts: {
   recent: RecentEntries;
 }): MessageStore {
   const { writer, reader, recent } = parts;
+
+  const readEntries = async (range: EntryRange): Promise<readonly EncodedEntry[]> => {
+    const { kinds, json } = await reader.call("entries", range);
+    return json.map((text, index): EncodedEntry => {
+      const kind = entryKinds[kinds[index] ?? -1] ?? "message";
+      return { seq: asSeq(range.fromSeq + index), kind, json: text };
+    });
+  };
+
   return {
     append: (request) => writer.append(request),
     async entries(range) {
+      // What is recent is taken before the rest is read: meanwhile it may be forgotten here.
       const known = recent.entries(range);
-      if (known !== undefined) return known;
-      const { kinds, json } = await reader.call("entries", range);
-      return json.map((text, index): EncodedEntry => {
-        const kind = entryKinds[kinds[index] ?? -1] ?? "message";
-        return { seq: asSeq(range.fromSeq + index), kind, json: text };
-      });
+      if (known === undefined) return readEntries(range);
+      if (known.from === range.fromSeq) return known.entries;
+      const toSeq = asSeq(Math.min(range.toSeq, known.from - 1));
+      const older = await readEntries({ ...range, toSeq });
+      return upToCharacters([...older, ...known.entries], range.charactersMax);
     },
     async heads(conversations) {
       const heads = new Map<ConversationId, Head>();
@@ -35,15 +44,21 @@ export function createSqliteMessageStore(parts: {
       return heads;
     },
     async messagesUpTo(points) {
-      const counts = points.map(({ conversation, seq }) => {
-        if (seq === 0) return 0;
-        const head = recent.head(conversation);
-        return head !== undefined && seq >= head.head ? head.messages : undefined;
-      });
+      const counts = points.map(({ conversation, seq }) => (seq === 0 ? 0 : recent.messagesUpTo(conversation, seq)));
       const unknown = points.filter((_, index) => counts[index] === undefined);
       const found = unknown.length === 0 ? [] : await reader.call("messagesUpTo", unknown);
       let next = 0;
       return counts.map((count) => count ?? found[next++] ?? 0);
     },
   };
+}
+
+/** The entries up to the one that reaches the characters. */
+function upToCharacters(entries: readonly EncodedEntry[], charactersMax: number): readonly EncodedEntry[] {
+  let characters = 0;
+  for (const [index, { json }] of entries.entries()) {
+    characters += json.length;
+    if (characters >= charactersMax) return entries.slice(0, index + 1);
+  }
+  return entries;
 }

@@ -6,9 +6,12 @@ import { createEntryAppender, newestPosition } from "./append-entries.ts";
 import { callOperation } from "./call-operation.ts";
 import { lockData, openForWriting } from "./open-database.ts";
 import { type Call, type CallResult, createWrites, type Writes } from "./operations.ts";
+import type { Settling } from "./settle-entries.ts";
 import { describeSqliteFailure, type SqliteFailure } from "./sqlite-failure.ts";
 
 /** The thread that holds the writing connection: one message is one transaction is one answer. */
+
+export type WriterData = { readonly file: string; readonly settling: Settling };
 
 export type WriterRequest =
   | {
@@ -39,15 +42,15 @@ invariant(port !== null, "The writer is a worker thread.");
 const answer = (message: WriterAnswer): void => port.postMessage(message);
 
 try {
-  serve((workerData as { file: string }).file);
+  serve(workerData as WriterData);
 } catch (error) {
   answer({ answer: "refused", sentence: describeSqliteFailure(error).sentence });
 }
 
-function serve(file: string): void {
+function serve({ file, settling }: WriterData): void {
   const lock = lockData(file);
   const db = openForWriting(file);
-  const appender = createEntryAppender(db);
+  const appender = createEntryAppender(db, settling);
   const calls = createCaller(db);
   const feed = createFeedKeeper(db);
   const begin = db.prepare("BEGIN IMMEDIATE");

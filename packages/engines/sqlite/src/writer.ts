@@ -4,13 +4,14 @@ import { type AppendedBatch, decodeOutcome, encodeAppends } from "./append-batch
 import { DatabaseThread } from "./database-thread.ts";
 import type { Call, CallResult, Writes } from "./operations.ts";
 import { settleCall } from "./settle-call.ts";
-import type { WriterAnswer, WriterRequest } from "./writer-thread.ts";
+import type { WriterAnswer, WriterData, WriterRequest } from "./writer-thread.ts";
 
 /** What may wait for the transaction under way to end (G8): appends and other writes together, and the text of the appends. */
 export const waitingWritesMax = 20_000;
 export const waitingCharactersMax = 64 * 1024 * 1024;
-/** One transaction takes at most so many appends, so that its length stays some tens of milliseconds. */
+/** One transaction takes at most so many appends, and so much text, so that its length stays some tens of milliseconds. */
 const batchAppendsMax = 4_096;
+const batchCharactersMax = 8 * 1024 * 1024;
 /** A position that a consumer advanced to goes with the next transaction, or alone after this time. */
 const advanceDelayMs = 500;
 const overloadRetryMs = 500;
@@ -50,7 +51,11 @@ export class Writer {
   }
 
   /** `onCommitted` hears of every batch before the promises of its appends resolve. Rejects with `unavailable`. */
-  static async start(options: { file: string; clock: Clock; onCommitted: (committed: Committed) => void }): Promise<{
+  static async start(options: {
+    data: WriterData;
+    clock: Clock;
+    onCommitted: (committed: Committed) => void;
+  }): Promise<{
     writer: Writer;
     newest: number;
     consumers: ReadonlyMap<string, number>;
@@ -58,7 +63,7 @@ export class Writer {
     const writer = new Writer(options.clock, options.onCommitted);
     const { thread, ready } = await DatabaseThread.start<WriterRequest, WriterAnswer>({
       module: new URL("./writer-thread.ts", import.meta.url),
-      file: options.file,
+      data: options.data,
       onAnswer: (answer) => writer.#handleAnswer(answer),
       onEnd: (cause) => writer.#end(new TidingsError("unavailable", { detail: "The writer thread ended.", cause })),
     });
@@ -175,14 +180,21 @@ export class Writer {
   }
 
   #takeAppends(): readonly Waiting[] {
-    const end = Math.min(this.#appends.length, this.#appendsFrom + batchAppendsMax);
-    const taken = this.#appends.slice(this.#appendsFrom, end);
+    const from = this.#appendsFrom;
+    const most = Math.min(this.#appends.length, from + batchAppendsMax);
+    let end = from;
+    let characters = 0;
+    while (end < most && characters < batchCharactersMax) {
+      characters += this.#appends[end]?.characters ?? 0;
+      end += 1;
+    }
+    const taken = this.#appends.slice(from, end);
+    this.#characters -= characters;
     this.#appendsFrom = end;
     if (end === this.#appends.length) {
       this.#appends = [];
       this.#appendsFrom = 0;
     }
-    for (const { characters } of taken) this.#characters -= characters;
     return taken;
   }
 
