@@ -15,14 +15,23 @@ describe("an entry as a line", () => {
       "[09:05] <alice> hi\n        there",
     ],
     [{ ...common, kind: "member-joined", user: bob, role: "member", via: "invite" }, "[09:05] * bob joined"],
-    [
-      { ...common, kind: "member-joined", user: bob, role: "owner", via: "creation" },
-      "[09:05] * bob created the group",
-    ],
+    [{ ...common, kind: "member-joined", user: bob, role: "owner", via: "creation" }, "[09:05] * bob joined as owner"],
     [{ ...common, kind: "member-left", user: bob }, "[09:05] * bob left"],
     [{ ...common, kind: "member-removed", user: bob, by: alice, banned: true }, "[09:05] * bob was banned by alice"],
     [
-      { ...common, kind: "group-changed", by: alice, name: "den", roles: { u_bob: "admin" }, closed: true },
+      { ...common, kind: "group-changed", by: alice, name: "den", visibility: "private" },
+      "[09:05] * alice created the private group den",
+    ],
+    [
+      {
+        ...common,
+        seq: asSeq(7),
+        kind: "group-changed",
+        by: alice,
+        name: "den",
+        roles: { u_bob: "admin" },
+        closed: true,
+      },
       "[09:05] * alice named the group den, made bob admin, closed the group",
     ],
   ])("%#", (entry, line) => {

@@ -44,7 +44,7 @@ function formatText(entry: MessageEntry): string {
 function describeEvent(entry: Exclude<Entry, MessageEntry>, nameOf: (user: UserId) => string): string {
   switch (entry.kind) {
     case "member-joined":
-      return `${nameOf(entry.user)} ${entry.via === "creation" ? "created the group" : "joined"}`;
+      return `${nameOf(entry.user)} joined${entry.via === "creation" ? ` as ${entry.role}` : ""}`;
     case "member-left":
       return `${nameOf(entry.user)} left`;
     case "member-removed":
@@ -58,6 +58,8 @@ function describeEvent(entry: Exclude<Entry, MessageEntry>, nameOf: (user: UserI
 }
 
 function describeChange(entry: Extract<Entry, { kind: "group-changed" }>, nameOf: (user: UserId) => string): string {
+  if (entry.seq === 1)
+    return `${nameOf(entry.by)} created the ${entry.visibility ?? ""} group ${forTerminal(entry.name ?? "")}`;
   const parts: string[] = [];
   if (entry.name !== undefined) parts.push(`named the group ${forTerminal(entry.name)}`);
   if (entry.description !== undefined) parts.push("described it");

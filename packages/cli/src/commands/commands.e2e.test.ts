@@ -22,8 +22,9 @@ describe("two users, a group and a message", () => {
     expect(await test.ok(["--as", "alice", "create", "kitchen"])).toMatch(/^Created the public group kitchen \(g_/);
     expect(await test.ok(["--as", "bob", "join", "kitchen"])).toMatch(/^You are in kitchen \(g_/);
 
-    const watching = test.start(["--as", "bob", "tail", "kitchen", "--since", "1"]);
-    expect(await watching.nextLine()).toMatch(/^\[\d\d:\d\d\] \* alice created the group$/);
+    const watching = test.start(["--as", "bob", "tail", "kitchen", "--since", "0"]);
+    expect(await watching.nextLine()).toMatch(/^\[\d\d:\d\d\] \* alice created the public group kitchen$/);
+    expect(await watching.nextLine()).toMatch(/^\[\d\d:\d\d\] \* alice joined as owner$/);
     expect(await watching.nextLine()).toMatch(/^\[\d\d:\d\d\] \* bob joined$/);
     expect(await test.ok(["--as", "alice", "send", "kitchen", "tea", "is", "ready,", "@bob."])).toBe("Sent, seq 4.");
     expect(await watching.nextLine()).toMatch(/^\[\d\d:\d\d\] <alice> tea is ready, @bob\.$/);
@@ -111,7 +112,7 @@ describe("a tail", () => {
   it("over all conversations names them", async () => {
     await test.ok(["--as", "carl", "create", "den"]);
     const watching = test.start(["--as", "carl", "tail", "-n", "1", "--count", "1"]);
-    expect(await watching.nextLine()).toMatch(/^den \[\d\d:\d\d\] \* carl created the group$/);
+    expect(await watching.nextLine()).toMatch(/^den \[\d\d:\d\d\] \* carl joined as owner$/);
     await test.ok(["--as", "carl", "send", "den", "anybody?"]);
     expect(await watching.nextLine()).toMatch(/^den \[\d\d:\d\d\] <carl> anybody\?$/);
     expect(await watching.ended).toBe(0);
