@@ -83,7 +83,7 @@ export class DeliveryTick {
   #write(subscription: Subscription, frame: Buffer, corked: Session[] | undefined): boolean {
     const { session } = subscription;
     if (session.backlogged) return false;
-    if (session.unsentBytes > this.#unsentBytesMax) {
+    if (session.isOver(this.#unsentBytesMax)) {
       session.backlogged = true;
       this.downgrades += 1;
       return false;

@@ -40,13 +40,14 @@ export class Session {
     this.end = options.end;
   }
 
-  /** Writes a whole frame. The socket's own queue is its only buffer; `unsentBytes` says how long it is. */
+  /** Writes a whole frame. The socket's own queue is its only buffer; `isOver` watches its length. */
   write(frame: Buffer): void {
     if (!this.closed) this.#socket.write(frame);
   }
 
-  get unsentBytes(): number {
-    return this.#socket.writableLength;
+  /** Is more than this unsent? Only said while the socket will tell when it has drained. */
+  isOver(unsentBytesMax: number): boolean {
+    return this.#socket.writableNeedDrain && this.#socket.writableLength > unsentBytesMax;
   }
 
   /** From now until `uncork`, frames are gathered into one write to the system. Answers whether that begins now. */

@@ -51,6 +51,8 @@ export class SocketConnection {
   /** A whole frame came. */
   handleFrame(data: Buffer, isBinary: boolean): void {
     if (this.#state === "ended") return;
+    // Who asks and does not read the answers is not listened to until he has read them (G8).
+    if (this.#session?.isOver(this.#parts.settings.slowSessionBytes)) this.#webSocket.pause();
     const parsed = parseClientFrame(data, isBinary, this.#parts.base.log);
     if ("error" in parsed) this.#event("bad-frame", parsed);
     else this.#event(parsed.frame.type === "hello" ? "hello" : "frame", parsed);
@@ -61,6 +63,7 @@ export class SocketConnection {
   }
 
   handleDrained(): void {
+    this.#webSocket.resume();
     if (this.#session !== undefined) this.#parts.tick.drained(this.#session);
   }
 

@@ -217,6 +217,15 @@ export class TestSocket {
     );
   }
 
+  /** What a client holds that began with a cursor and keeps the protocol's rule of taking a range. */
+  held(conversation: ConversationId, cursor: number): number[] {
+    const held: number[] = [];
+    for (const seq of this.seqs(conversation)) {
+      if (seq === (held.at(-1) ?? cursor) + 1) held.push(seq);
+    }
+    return held;
+  }
+
   /** Waits until an entry was delivered. */
   async until(conversation: ConversationId, seq: number): Promise<void> {
     while (!this.seqs(conversation).includes(seq)) await this.next("deliver");
