@@ -280,7 +280,7 @@ class Client implements TidingsClient {
     this.#heardMs = this.#clock.monotonicMs();
     switch (frame.type) {
       case "deliver":
-        this.#inbox.handleDeliver(frame, frame.first_seq);
+        this.#inbox.handleDeliver(frame);
         return;
       case "ack":
         this.#outbox.handleAck(frame);

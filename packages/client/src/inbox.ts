@@ -1,7 +1,6 @@
 import {
   type ConversationId,
   type ConversationState,
-  type DeliverFrame,
   type EndedFrame,
   type HeadsFrame,
   type HintFrame,
@@ -13,6 +12,7 @@ import {
 } from "@tidings/protocol";
 import { beginning, type Held, heldFrom, laterUnknown, reasonOf, type Unknown } from "./held.ts";
 import { decideSkip, denseCount, gap } from "./ranges.ts";
+import type { LinkDeliver } from "./transport.ts";
 import type { AnomalyKind, ClientEvent } from "./types.ts";
 
 export type Have = Record<ConversationId, Seq>;
@@ -141,14 +141,16 @@ export class Inbox {
     this.#plan();
   }
 
-  /** `firstSeq` where the answer of a poll gives it with the range. */
-  handleDeliver({ conversation, from_seq: fromSeq, entries }: Omit<DeliverFrame, "type">, firstSeq?: Seq): void {
+  handleDeliver({ conversation, from_seq: fromSeq, entries, readable }: Omit<LinkDeliver, "type">): void {
     const held = this.#all.get(conversation);
     if (held === undefined) {
       this.#anomaly("unknown-conversation", conversation, `entries from ${fromSeq} on, but it was never announced`);
       return;
     }
-    if (firstSeq !== undefined) held.firstSeq = firstSeq;
+    if (readable !== undefined) {
+      held.firstSeq = readable.first_seq;
+      if (readable.last_seq === undefined) this.#stay(held);
+    }
     const promised = fromSeq + entries.length - 1;
     let count = denseCount(fromSeq, entries);
     if (count < entries.length) {
@@ -185,7 +187,7 @@ export class Inbox {
       held.truncated = item.status === "truncated";
       held.answered = true;
       if (item.status === "ended" || item.last_seq !== undefined) this.#leave(held, item.last_seq ?? item.head);
-      else if (held.phase === "unconfirmed") held.phase = "active";
+      else this.#stay(held);
       this.#review(held);
     }
     const progress = asked.some((held) => held.cursor !== held.askedAt);
@@ -261,6 +263,14 @@ export class Inbox {
     if (head > held.head) held.head = head;
     this.#review(held);
     return held;
+  }
+
+  /** The server answers as to a member. An end that we knew of was followed by another join. */
+  #stay(held: Held): void {
+    if (held.phase === "ended") return;
+    held.phase = "active";
+    held.lastSeq = undefined;
+    held.reason = undefined;
   }
 
   #leave(held: Held, lastSeq: number, reason?: EndedFrame["reason"]): void {

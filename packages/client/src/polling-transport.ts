@@ -1,5 +1,4 @@
 import {
-  asSeq,
   type CatalogueEntry,
   type ErrorFrame,
   errorCatalogue,
@@ -168,17 +167,11 @@ class PollingLink implements Link {
 
   /** The answer as the frames that a socket would have brought. */
   #tell(answer: PollAnswer, request: number | undefined): void {
-    for (const { conversation, state, from_seq, first_seq, entries } of answer.conversations) {
+    for (const { conversation, state, from_seq, first_seq, last_seq, entries } of answer.conversations) {
       if (state !== undefined) this.#say({ type: "joined", state });
-      if (entries.length > 0) {
-        this.#say({
-          type: "deliver",
-          conversation,
-          from_seq: from_seq ?? entries[0]?.seq ?? asSeq(0),
-          first_seq,
-          entries,
-        });
-      }
+      if (from_seq === undefined || entries.length === 0) continue;
+      const readable = last_seq === undefined ? { first_seq } : { first_seq, last_seq };
+      this.#say({ type: "deliver", conversation, from_seq, entries, readable });
     }
     if (answer.notifications.length > 0) this.#say({ type: "notify", notifications: answer.notifications });
     const synced: SyncedFrame = { type: "synced", conversations: answer.conversations };

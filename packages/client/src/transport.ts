@@ -50,8 +50,8 @@ export type LinkWelcome = {
   readonly heartbeat_ms: number;
   readonly notified: number;
 };
-/** A poll's answer gives `first_seq` with the entries. */
-export type LinkDeliver = DeliverFrame & { readonly first_seq?: Seq };
+/** A poll's answer gives with the entries what the user may read: from `first_seq` on, to `last_seq` where he is no member. */
+export type LinkDeliver = DeliverFrame & { readonly readable?: { readonly first_seq: Seq; readonly last_seq?: Seq } };
 export type LinkFrame = LinkWelcome | LinkDeliver | Exclude<ServerFrame, { type: "welcome" | "deliver" }>;
 
 /** Only after the welcome may anything but `close` be called. None of them throws. */

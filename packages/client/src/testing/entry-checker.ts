@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ConversationId, ConversationState } from "@tidings/protocol";
 import type { Unknown } from "../held.ts";
 import type { ClientEvent } from "../types.ts";
@@ -80,7 +81,7 @@ export class EntryChecker {
     if (from_seq !== last + 1 && !jumps) this.faults.push(`${conversation}: ${from_seq} after ${last}`);
     if (entries.length === 0) this.faults.push(`${conversation}: no entries from ${from_seq} on`);
     for (const [index, entry] of entries.entries()) {
-      if (entry !== truth.entries[from_seq - 1 + index])
+      if (!isDeepStrictEqual(entry, truth.entries[from_seq - 1 + index]))
         this.faults.push(`${conversation}: not the entry ${from_seq + index}`);
     }
     this.#last.set(conversation, from_seq + entries.length - 1);

@@ -65,8 +65,9 @@ export class ModelTruth {
   ): { conversation: ModelConversation; entry: Entry } {
     const conversation = id === undefined ? undefined : this.find(id);
     if (conversation === undefined) throw new TidingsError("conversation-not-found");
-    if (conversation.access?.member !== true) throw new TidingsError("not-a-member");
+    // A repetition gets its answer, also when its sender has left meanwhile (G2).
     const known = this.mine(conversation).find((entry) => entry.message_id === message.message_id);
+    if (known === undefined && conversation.access?.member !== true) throw new TidingsError("not-a-member");
     const entry = known ?? this.#push(conversation, { kind: "message", sender: me.user_id, ...message });
     return { conversation, entry };
   }
