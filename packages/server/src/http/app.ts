@@ -22,6 +22,7 @@ export function createHttpApp(parts: HttpAppParts): FastifyInstance {
     bodyLimit: limits.bodyBytesMax,
     requestTimeout: settings.requestTimeoutMs,
     keepAliveTimeout: settings.keepAliveMs,
+    connectionTimeout: Math.max(stalledConnectionMs, 2 * settings.keepAliveMs),
     http: {
       maxHeaderSize: limits.headerBytesMax,
       // The door asks for it, and refuses with a problem of ours.
@@ -67,6 +68,7 @@ export function createHttpApp(parts: HttpAppParts): FastifyInstance {
   });
   measureRequests(app, registry);
 
+  const readOpenApi = createOpenApiReader();
   const methodsByPath = collectMethods(app);
   addOperations(app, parts);
   addHealth(app, parts);
@@ -95,13 +97,18 @@ function collectMethods(app: FastifyInstance): Map<string, Set<string>> {
 
 const openApiFile = new URL("../../../../docs/openapi.json", import.meta.url);
 
-/** A server that is installed without its documents has none to give. */
-async function readOpenApi(): Promise<string> {
-  try {
-    return await readFile(openApiFile, "utf8");
-  } catch (cause) {
-    throw new TidingsError("not-found", { cause });
-  }
+/** Read once. A server that is installed without its documents has none to give. */
+function createOpenApiReader(): () => Promise<string> {
+  let text: Promise<string> | undefined;
+  return () => {
+    text ??= readFile(openApiFile, "utf8").catch((cause: unknown) => {
+      throw new TidingsError("not-found", { cause });
+    });
+    return text;
+  };
 }
+
+/** No request is silent for longer: a long poll is answered by then. A client that does not take its answer is cut off. */
+const stalledConnectionMs = 120_000;
 
 export type { HttpAppParts };

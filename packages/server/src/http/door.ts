@@ -56,9 +56,12 @@ function createOriginList(origins: readonly string[]): (origin: string) => boole
   return (origin) => listed.has(origin);
 }
 
-/** Parameters with which tokens travel elsewhere, and the beginnings of ours (`tdg_`) and of a JWT (`eyJ`). */
+/**
+ * Parameters with which tokens travel elsewhere, and the beginnings of ours (`tdg_`) and of a JWT (`eyJ`). Each match begins at
+ * a boundary, so that a long URL of many beginnings is not walked through from each of them.
+ */
 const tokenParameter = /[?&](?:(?:access_|auth_|id_)?token|authorization|auth|api_?key|bearer|jwt)=/i;
-const tokenItself = /tdg_[a-z0-9]+_[a-z0-9]|eyJ[\w-]+\.[\w-]+\./i;
+const tokenItself = /(?<![a-z0-9])tdg_[a-z0-9]+_[a-z0-9]|(?<![\w-])eyJ[\w-]+\.[\w-]+\./i;
 
 /** Anywhere in the URL: what was put into it stands in somebody's log by now. */
 function holdsToken(url: string): boolean {

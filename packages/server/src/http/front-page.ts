@@ -55,13 +55,13 @@ const page = `<!doctype html>
 acknowledged is never lost, doubled or out of order.</p>
 
 <h2>Begin</h2>
-<p>In a clone of the repository, two people, a group, a message:</p>
-<pre><code>npx tidings signup ann
-npx tidings signup ben
-npx tidings --as ann create lobby --public
-npx tidings --as ben join lobby
-npx tidings --as ann send lobby "Hello, everybody"
-npx tidings --as ben tail lobby</code></pre>
+<p>In a clone of the repository: two people, a group, a message.</p>
+<pre><code>npx tidings signup bob
+npx tidings signup alice
+npx tidings create garden
+npx tidings --as bob join garden
+npx tidings send garden "The tomatoes are ripe, @bob"
+npx tidings --as bob tail garden --since 0</code></pre>
 <p class="soft">Where sign-up is closed, ask whoever runs this server for an account.</p>
 
 <h2>Programs</h2>

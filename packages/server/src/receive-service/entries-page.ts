@@ -9,10 +9,9 @@ export async function readEntriesPage(
   page: { conversation: ConversationId; query: HttpQuery<"entries"> },
 ): Promise<EncodedJson<HttpAnswer<"entries">>> {
   const { conversation, query } = page;
-  const [access, heads] = await Promise.all([
-    parts.access.accessAsReader(conversation, user),
-    parts.messages.heads([conversation]),
-  ]);
+  const heads = await parts.messages.heads([conversation]);
+  // After the head, so that the head is not above a removal that the right does not know of yet (G7).
+  const access = await parts.access.accessAsReader(conversation, user);
   const stored = heads.get(conversation)?.head ?? asSeq(0);
   const head = access.lastSeq ?? stored;
   const limit = query.limit ?? limits.pageDefault;

@@ -86,12 +86,13 @@ export function createPollSync(
   /** One look at everything: the answer as it would be now. */
   async function look(user: UserId, request: SyncRequest): Promise<Look> {
     const named = Object.keys(request.have).map(asConversationId);
-    const [memberOf, rights, heads, [notified = 0]] = await Promise.all([
+    const [memberOf, heads, [notified = 0]] = await Promise.all([
       access.conversationIds(user),
-      access.accessAll(user, named),
       stores.messages.heads(named),
       stores.notifications.newest([user]),
     ]);
+    // After the heads, so that no head is above a removal that the right does not know of yet (G7).
+    const rights = await access.accessAll(user, named);
     const budget = newSyncBudget();
     const conversations: EncodedConversation[] = [];
     const follows: (readonly [ConversationId, Seq])[] = [];

@@ -23,7 +23,9 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
   ): Promise<SyncedConversationStatus[]> {
     const ids = Object.keys(have).map(asConversationId);
     const user = session.caller.user.user_id;
-    const [rights, heads] = await Promise.all([access.accessAll(user, ids), messages.heads(ids)]);
+    const heads = await messages.heads(ids);
+    // After the heads, so that no head is above a removal that the right does not know of yet (G7).
+    const rights = await access.accessAll(user, ids);
     const budget = newSyncBudget();
     const synced: SyncedConversationStatus[] = [];
     for (const id of ids) {
