@@ -88,7 +88,12 @@ async function serve(settings: Settings): Promise<number> {
     };
     process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   });
-  const { url } = await tidings.start();
+  const { url } = await tidings.start().catch(async (error: unknown) => {
+    // The port may be taken: what was opened before must not keep the process alive.
+    await tidings.stop();
+    await engine.stop();
+    throw error;
+  });
   console.log(`Tidings listens on ${url}`);
   await ended;
   await engine.drain();
