@@ -1,5 +1,5 @@
 import type { AppendOutcome, AppendRequest } from "@tidings/core";
-import { asSeq, type ConversationId } from "@tidings/protocol";
+import type { ConversationId, Seq } from "@tidings/protocol";
 import { entryKinds } from "./schema.ts";
 
 /**
@@ -29,6 +29,10 @@ export type AppendedBatch = {
   readonly isSettled: boolean;
 };
 
+/** The memory of an answer is handed over between threads, not copied. */
+export const buffersOf = ({ outcomes, heads, changes }: AppendedBatch): ArrayBuffer[] =>
+  [outcomes, heads, changes].map(({ buffer }) => buffer as ArrayBuffer);
+
 export function encodeAppends(requests: readonly AppendRequest[]): AppendBatch {
   const indexes = new Map<ConversationId, number>();
   const appends = new Float64Array(requests.length * 4);
@@ -54,7 +58,7 @@ export function encodeAppends(requests: readonly AppendRequest[]): AppendBatch {
 /** The outcome of the append at `index` of the batch. */
 export function decodeOutcome({ outcomes }: AppendedBatch, index: number): AppendOutcome {
   const [outcome, first = 0, second = 0] = outcomes.subarray(index * 3, index * 3 + 3);
-  if (outcome === 0) return { outcome: "appended", firstSeq: asSeq(first), lastSeq: asSeq(second) };
-  if (outcome === 1) return { outcome: "duplicate", seq: asSeq(first), atMs: second };
-  return { outcome: "conflict", groupSeq: asSeq(first) };
+  if (outcome === 0) return { outcome: "appended", firstSeq: first as Seq, lastSeq: second as Seq };
+  if (outcome === 1) return { outcome: "duplicate", seq: first as Seq, atMs: second };
+  return { outcome: "conflict", groupSeq: first as Seq };
 }

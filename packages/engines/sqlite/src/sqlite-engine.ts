@@ -21,6 +21,8 @@ export type SqliteEngineOptions = {
   readonly settling?: Settling;
   /** Bytes of recent entries that are kept in memory, at least; what is not settled is kept in any case. */
   readonly recentBytes?: number;
+  /** Bound of the file, in pages of 4 KiB: beyond it writes are rejected as on a full disk. None unless told. */
+  readonly pagesMax?: number;
 };
 
 /** All databases of one installation in one SQLite file. */
@@ -42,11 +44,11 @@ export interface SqliteEngine {
  * disk is full or read-only, or commits would not be durable.
  */
 export async function openSqliteEngine(options: SqliteEngineOptions): Promise<SqliteEngine> {
-  const { file, clock, settling = settlingDefaults, recentBytes = recentBytesMax } = options;
+  const { file, clock, settling = settlingDefaults, recentBytes = recentBytesMax, pagesMax } = options;
   const recent = new RecentEntries(recentBytes);
   let changes: SqliteChangeFeed | undefined;
   const { writer, newest, consumers } = await Writer.start({
-    data: { file, settling },
+    data: { file, settling, ...(pagesMax !== undefined && { pagesMax }) },
     clock,
     onCommitted: (committed) => {
       recent.note(committed);
@@ -73,6 +75,7 @@ export async function openSqliteEngine(options: SqliteEngineOptions): Promise<Sq
     backup: (to, onProgress) => backupSqlite({ file, to, ...(onProgress && { onProgress }) }),
     drain: () => writer.drain(),
     async stop() {
+      writer.refuse();
       // The reader first: the last connection to close moves the log into the file.
       await reader.stop();
       await writer.stop();

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { DatabaseSync } from "node:sqlite";
 import { invariant } from "@tidings/core/invariant";
-import type { AppendBatch, AppendedBatch } from "./append-batch.ts";
+import { type AppendBatch, type AppendedBatch, buffersOf } from "./append-batch.ts";
 import { createEntryAppender, newestPosition } from "./append-entries.ts";
 import { callOperation } from "./call-operation.ts";
 import { lockData, openForWriting } from "./open-database.ts";
@@ -11,7 +11,7 @@ import { describeSqliteFailure, type SqliteFailure } from "./sqlite-failure.ts";
 
 /** The thread that holds the writing connection: one message is one transaction is one answer. */
 
-export type WriterData = { readonly file: string; readonly settling: Settling };
+export type WriterData = { readonly file: string; readonly settling: Settling; readonly pagesMax?: number };
 
 export type WriterRequest =
   | {
@@ -39,7 +39,10 @@ const deletedChangesMin = 1_000;
 
 const port = parentPort;
 invariant(port !== null, "The writer is a worker thread.");
-const answer = (message: WriterAnswer): void => port.postMessage(message);
+const answer = (message: WriterAnswer): void => {
+  const appended = message.answer === "committed" ? message.appended : undefined;
+  port.postMessage(message, appended === undefined ? [] : buffersOf(appended));
+};
 
 try {
   serve(workerData as WriterData);
@@ -47,9 +50,10 @@ try {
   answer({ answer: "refused", sentence: describeSqliteFailure(error).sentence });
 }
 
-function serve({ file, settling }: WriterData): void {
+function serve({ file, settling, pagesMax }: WriterData): void {
   const lock = lockData(file);
   const db = openForWriting(file);
+  if (pagesMax !== undefined) db.exec(`PRAGMA max_page_count = ${pagesMax}`);
   const appender = createEntryAppender(db, settling);
   const calls = createCaller(db);
   const feed = createFeedKeeper(db);

@@ -126,11 +126,16 @@ export class Writer {
     });
   }
 
-  /** Rejects what waits, lets the transaction under way end, and closes the database. */
-  async stop(): Promise<void> {
+  /** Rejects what waits and whatever comes. */
+  refuse(): void {
     this.#refusal ??= new TidingsError("unavailable", { detail: "The database is closed." });
     this.#cancelAdvance?.();
     this.#rejectAll({ appends: [], calls: [] }, this.#refusal);
+  }
+
+  /** Refuses, lets the transaction under way end, and closes the database. */
+  async stop(): Promise<void> {
+    this.refuse();
     const thread = this.#thread;
     this.#thread = undefined;
     await thread?.stop();
