@@ -8,6 +8,7 @@ import { createManualClock } from "@tidings/core";
 import { afterAll } from "vitest";
 import { openSqliteEngine } from "./sqlite-engine.ts";
 
+/** Guarantee: G1. A process that appends is killed, again and again on the same data. */
 const folder = mkdtempSync(join(tmpdir(), "tidings-durability-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
