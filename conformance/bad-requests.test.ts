@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type ConversationId, type ErrorCode, limits } from "@tidings/protocol";
-import { RawSocket, UpgradeRefused, type UpgradeOptions } from "./src/raw-socket.ts";
+import { parseAnswer, RawSocket, UpgradeRefused, type UpgradeOptions } from "./src/raw-socket.ts";
 import { type Answer, expectProblem, serveTests, type TestUser } from "./src/tidings-process.ts";
 
 /** What a client can do wrong over HTTP. After each of these two ordinary clients still reach each other. */
@@ -283,16 +283,10 @@ async function expectUpgradeRefused(options: UpgradeOptions, code: ErrorCode): P
 }
 
 /** Writes bytes as they are, and reads all that comes until the server ends the connection. */
-async function exchange(pieces: readonly string[]): Promise<Pick<Answer, "status" | "json" | "headers">> {
+async function exchange(pieces: readonly string[]): Promise<ReturnType<typeof parseAnswer>> {
   const socket = connect({ port: tidings().port, host: "127.0.0.1" });
   for (const piece of pieces) socket.write(piece, "latin1");
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk as Buffer);
-  const [head = "", body = ""] = Buffer.concat(chunks).toString("utf8").split("\r\n\r\n");
-  const [first = "", ...lines] = head.split("\r\n");
-  return {
-    status: Number(first.split(" ")[1]),
-    headers: new Headers(lines.map((line) => line.split(/: */, 2) as [string, string])),
-    json: JSON.parse(body),
-  };
+  return parseAnswer(Buffer.concat(chunks).toString("utf8"));
 }

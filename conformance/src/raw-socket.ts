@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { expect } from "vitest";
-import { type ErrorCode, errorCatalogue, type Problem, type ServerFrame, subprotocol } from "@tidings/protocol";
+import { type ErrorCode, errorCatalogue, type ServerFrame, subprotocol } from "@tidings/protocol";
 import { FrameReader, opcodes } from "../../bench/src/load/frames.ts";
 
 export { opcodes };
@@ -14,11 +14,11 @@ export class RawSocket {
   readonly socket: Socket;
   /** The close code and reason that the server sent (1006 if none), once the connection is over. */
   readonly closed: Promise<{ code: number; reason: string }>;
-  /** Bytes that came after the upgrade. */
+  /** Those that came and were not asked for yet. */
   readonly frames: ServerFrame[] = [];
   #close = { code: 1006, reason: "" };
   #isClosed = false;
-  #wake: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
 
   /** Connects and upgrades. Rejects with an `UpgradeRefused` if the server answers anything but 101. */
   static async open(port: number, options: UpgradeOptions = {}): Promise<RawSocket> {
@@ -35,7 +35,7 @@ export class RawSocket {
     this.closed = new Promise((resolve) => {
       socket.once("close", () => {
         this.#isClosed = true;
-        this.#wake?.();
+        this.#wake();
         resolve(this.#close);
       });
     });
@@ -69,18 +69,16 @@ export class RawSocket {
     return await this.next("welcome");
   }
 
-  /** The first frame of a type that was not asked for before; waits for it. Rejects when the connection ends without one. */
-  async next<T extends ServerFrame["type"]>(type: T): Promise<Extract<ServerFrame, { type: T }>> {
+  /** The first frame of these types that was not asked for before; waits for it. Rejects when the connection ends without one. */
+  async next<T extends ServerFrame["type"]>(...types: readonly T[]): Promise<Extract<ServerFrame, { type: T }>> {
     for (;;) {
-      const index = this.frames.findIndex((frame) => frame.type === type);
+      const index = this.frames.findIndex(({ type }) => (types as readonly string[]).includes(type));
       if (index !== -1) return this.frames.splice(index, 1)[0] as Extract<ServerFrame, { type: T }>;
       if (this.#isClosed) {
         const rest = JSON.stringify(this.frames).slice(0, 500);
-        throw new Error(`The connection ended (${this.#close.code}) before a ${type} came: ${rest}`);
+        throw new Error(`The connection ended (${this.#close.code}) before a ${types.join(" or ")} came: ${rest}`);
       }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
 
@@ -101,10 +99,14 @@ export class RawSocket {
     this.socket.destroy();
   }
 
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
   #take(opcode: number, payload: Buffer): void {
     if (opcode === opcodes.text) {
       this.frames.push(JSON.parse(payload.toString("utf8")) as ServerFrame);
-      this.#wake?.();
+      this.#wake();
     } else if (opcode === opcodes.ping) {
       this.write(encodeFrame({ opcode: opcodes.pong, payload }));
     } else if (opcode === opcodes.close) {
@@ -145,22 +147,33 @@ export function upgradeRequest(port: number, { path = "/v1/socket", headers = {}
 export class UpgradeRefused extends Error {
   readonly status: number;
   readonly headers: Headers;
-  readonly json: Problem;
+  readonly json: unknown;
 
   /** Reads the rest of the answer; the server ends the connection behind it. */
   static async read(socket: Socket, head: string, rest: Buffer): Promise<UpgradeRefused> {
     const chunks = [rest];
     for await (const chunk of socket) chunks.push(chunk as Buffer);
-    return new UpgradeRefused(head, Buffer.concat(chunks).toString("utf8"));
+    return new UpgradeRefused(`${head}\r\n\r\n${Buffer.concat(chunks)}`);
   }
 
-  private constructor(head: string, body: string) {
-    super(`The upgrade was refused: ${head}\n${body}`);
-    const [first = "", ...lines] = head.split("\r\n");
-    this.status = Number(first.split(" ")[1]);
-    this.headers = new Headers(lines.map((line) => line.split(/: */, 2) as [string, string]));
-    this.json = JSON.parse(body) as Problem;
+  private constructor(text: string) {
+    super(`The upgrade was refused: ${text}`);
+    const { status, headers, json } = parseAnswer(text);
+    this.status = status;
+    this.headers = headers;
+    this.json = json;
   }
+}
+
+/** An answer of HTTP as it stands on the wire, with a JSON body and nothing behind it. */
+export function parseAnswer(text: string): { status: number; headers: Headers; json: unknown } {
+  const [head = "", body = ""] = text.split("\r\n\r\n");
+  const [first = "", ...lines] = head.split("\r\n");
+  return {
+    status: Number(first.split(" ")[1]),
+    headers: new Headers(lines.map((line) => line.split(/: */, 2) as [string, string])),
+    json: JSON.parse(body),
+  };
 }
 
 /** Reads up to the blank line behind the headers of an answer. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import { limits, subprotocol, TidingsError } from "@tidings/protocol";
-import { type WebSocket, WebSocketServer } from "ws";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { Door } from "../http/parts.ts";
 import { endConnection } from "../http/client-errors.ts";
 import { errorFrame, toTidingsError } from "./error-frame.ts";
@@ -21,13 +21,15 @@ export class SocketAcceptor {
   constructor(parts: ReceiveParts, door: Door) {
     this.#parts = parts;
     this.#door = door;
-    this.#webSockets = new WebSocketServer({
+    const options: ServerOptions & { readonly closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: limits.frameBytesMax,
+      closeTimeout: closeTimeoutMs,
       handleProtocols: () => subprotocol,
-    });
+    };
+    this.#webSockets = new WebSocketServer(options);
   }
 
   get connectionCount(): number {
@@ -100,6 +102,8 @@ export class SocketAcceptor {
 }
 
 const drainLookMs = 50;
+/** Whoever was told that it is over has this long to answer before he is cut off. */
+const closeTimeoutMs = 2_000;
 
 /**
  * The WebSocket library closes with 1007 or 1009 by itself when a frame is not UTF-8 or too large. Its receiver is asked first,
