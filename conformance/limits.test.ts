@@ -98,8 +98,8 @@ describe("of one user,", () => {
   const tidings = serveTests({
     flags: [
       ...["--sessions-per-user", String(sessionsPerUser), "--login-attempts-per-minute", "5"],
-      ...["--messages-per-second", "5", "--messages-burst", String(messagesBurst)],
-      ...["--requests-per-second", "5", "--requests-burst", String(requestsBurst)],
+      ...["--messages-per-second", "1", "--messages-burst", String(messagesBurst)],
+      ...["--requests-per-second", "1", "--requests-burst", String(requestsBurst)],
     ],
   });
 
