@@ -27,7 +27,9 @@ export class DatabaseThread<Request> {
     const thread = new DatabaseThread<Request>(worker);
     const first = await new Promise<Answer | Refusal>((resolve, reject) => {
       worker.once("message", resolve);
-      worker.once("error", reject);
+      worker.once("error", (cause) => {
+        reject(new TidingsError("unavailable", { detail: "The database's thread did not start.", cause }));
+      });
     });
     if (first.answer === "refused") {
       await thread.stop();

@@ -52,7 +52,7 @@ try {
 
 function serve({ file, settling, pagesMax }: WriterData): void {
   const lock = lockData(file);
-  const db = openForWriting(file);
+  const db = openLocked(file, lock);
   if (pagesMax !== undefined) db.exec(`PRAGMA max_page_count = ${pagesMax}`);
   const appender = createEntryAppender(db, settling);
   const calls = createCaller(db);
@@ -86,6 +86,15 @@ function serve({ file, settling, pagesMax }: WriterData): void {
     port?.close();
   });
   answer({ answer: "ready", newest: newestPosition(db), consumers: feed.positions() });
+}
+
+function openLocked(file: string, lock: DatabaseSync): DatabaseSync {
+  try {
+    return openForWriting(file);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
 }
 
 /** Runs a call in a savepoint, so that one that fails takes back its own writes only. */

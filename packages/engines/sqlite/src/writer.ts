@@ -215,9 +215,12 @@ export class Writer {
   #settle({ appends, calls }: Flight, { appended, results }: WriterAnswer & { answer: "committed" }): void {
     this.#commits += 1;
     if (appended !== undefined) {
-      this.#appended += appends.length;
       this.#onCommitted({ requests: appends.map(({ request }) => request), appended });
-      for (const [index, { resolve }] of appends.entries()) resolve(decodeOutcome(appended, index));
+      for (const [index, { resolve }] of appends.entries()) {
+        const outcome = decodeOutcome(appended, index);
+        if (outcome.outcome === "appended") this.#appended += 1;
+        resolve(outcome);
+      }
     }
     for (const [index, { settle }] of calls.entries()) settle(results[index] ?? { fault: "A call has no result." });
   }
