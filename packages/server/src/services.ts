@@ -92,6 +92,16 @@ export interface AccessService {
    * that, has therefore no head above the entry that removed him (G7).
    */
   hold(conversation: ConversationId, users: readonly UserId[]): () => void;
+  /**
+   * Another number whenever a membership of the user may have ended. Whoever reads what the user may read, and acts on it
+   * after having waited for something else, reads again if the number is not what it was before the first reading (G7).
+   */
+  endingsOf(user: UserId): number;
+  /** Of these users those who are not members, with what they may still read. Compared with the entries, not with a cache. */
+  formerMembers(
+    conversation: ConversationId,
+    users: Iterable<UserId>,
+  ): Promise<ReadonlyMap<UserId, Access | undefined>>;
   /** The conversations that the user is an active member of, in no order. Cached; exact on one machine. */
   conversationIds(user: UserId): Promise<readonly ConversationId[]>;
   /** The states of all conversations that the user is an active member of and that have an entry. */

@@ -295,6 +295,32 @@ describe("the members of a conversation", () => {
   });
 });
 
+describe("an ending", () => {
+  it("is noticed by whoever read before it and acts after it, and by nobody else", async () => {
+    const before = { ann: access.endingsOf(ann), ben: access.endingsOf(ben) };
+    await change(room, [joined(cat), { kind: "group-changed", by: ann, name: "Same members" }]);
+    expect(access.endingsOf(ben)).toBe(before.ben);
+    const release = access.hold(room, [ben]);
+    const held = access.endingsOf(ben);
+    expect(held).not.toBe(before.ben);
+    await change(room, [left(ben)]);
+    release();
+    expect(access.endingsOf(ben)).not.toBe(held);
+    expect(access.endingsOf(ann)).toBe(before.ann);
+    access.forget(room);
+    expect(access.endingsOf(ann)).not.toBe(before.ann);
+  });
+
+  it("is found by comparing with the entries, also if nobody noted it", async () => {
+    await access.memberIds(room);
+    await appendOnly(room, [left(ben)]);
+    const former = await access.formerMembers(room, [ann, ben, cat]);
+    expect([...former.keys()]).toEqual([ben, cat]);
+    expect(former.get(ben)).toMatchObject({ lastSeq: 4, membership: { state: "left" } });
+    expect(former.get(cat)).toBeUndefined();
+  });
+});
+
 describe("the states of a user's conversations", () => {
   it("count what he may read and has not marked as read", async () => {
     await say(room, "m1");

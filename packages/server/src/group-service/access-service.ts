@@ -5,6 +5,7 @@ import type { Access, AccessService, Base } from "../services.ts";
 import { AccessCache, type AccessCacheOptions, type Ticket } from "./access-cache.ts";
 import { catchUp } from "./catch-up.ts";
 import { createConversationStates } from "./conversation-states.ts";
+import { EndingCounts } from "./ending-counts.ts";
 import { MemberList } from "./member-list.ts";
 import { UserConversations } from "./user-conversations.ts";
 
@@ -20,6 +21,7 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
   const cache = new AccessCache({ ...cacheDefaults, ...options });
   const userConversations = new UserConversations(options.usersMax ?? usersMaxDefault);
   const holds = new Holds();
+  const endings = new EndingCounts(endingUsersMax);
 
   const service: AccessService = {
     cachedMember(conversation, user) {
@@ -59,16 +61,42 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
 
     forget(conversation, user) {
       cache.forget(conversation, user);
-      if (user === undefined) userConversations.forgetAll();
-      else userConversations.forget(user);
+      if (user === undefined) {
+        userConversations.forgetAll();
+        endings.noteAll();
+      } else {
+        userConversations.forget(user);
+        endings.note(user);
+      }
     },
 
     noteChanges(conversation, changes) {
       cache.note(conversation, changes);
-      for (const change of changes) if (change.change !== "settings") userConversations.forget(change.user);
+      for (const change of changes) {
+        if (change.change === "settings") continue;
+        userConversations.forget(change.user);
+        if (change.change !== "joined") endings.note(change.user);
+      }
     },
 
-    hold: (conversation, users) => holds.begin(conversation, users),
+    hold(conversation, users) {
+      for (const user of users) endings.note(user);
+      return holds.begin(conversation, users);
+    },
+
+    endingsOf: (user) => endings.of(user),
+
+    async formerMembers(conversation, users) {
+      const former = new Map<UserId, Access | undefined>();
+      if (directUsers(conversation) !== undefined) return former;
+      await bringUp(conversation);
+      const members = new Set(await service.memberIds(conversation));
+      for (const user of users) {
+        if (members.has(user)) continue;
+        former.set(user, await accessAsReader(conversation, user).catch(undefinedIfUnknown));
+      }
+      return former;
+    },
 
     conversationIds: (user) => userConversations.get(user, () => groups.conversationsOf(user)),
 
@@ -202,6 +230,7 @@ export type AccessServiceOptions = Partial<AccessCacheOptions> & { readonly user
 /** At some 150 bytes for each unit of weight: 75 MB at most. */
 const cacheDefaults: AccessCacheOptions = { conversationsMax: 50_000, weightMax: 500_000 };
 const usersMaxDefault = 50_000;
+const endingUsersMax = 10_000;
 /** How often a read is repeated that changes keep overtaking; the last one's answer is true for its moment, but not kept. */
 const attemptsMax = 10;
 /** Up to so many conversations are read one by one; more of them by the user's whole list. */

@@ -2,8 +2,11 @@ import {
   asSeq,
   limits,
   type ConversationId,
+  type ConversationState,
+  type EndedFrame,
   type MemberLeftEntry,
   type MemberRemovedEntry,
+  type Seq,
   type UserId,
 } from "@tidings/protocol";
 import { type Delivery, type EncodedEntry, invariant, type MachineMessage } from "@tidings/core";
@@ -96,8 +99,16 @@ export function createArrival(
   function cutOff(conversation: LocalConversation, encoded: EncodedEntry): void {
     const entry = JSON.parse(encoded.json) as MemberLeftEntry | MemberRemovedEntry;
     const reason = entry.kind === "member-left" ? "left" : entry.banned ? "banned" : "removed";
-    const frame = encodeFrame({ type: "ended", conversation: conversation.id, last_seq: entry.seq, reason });
-    const local = cache.user(entry.user);
+    endFor(entry.user, { conversation, lastSeq: entry.seq, reason });
+  }
+
+  function endFor(
+    user: UserId,
+    ending: { conversation: LocalConversation; lastSeq: Seq; reason: EndedFrame["reason"] },
+  ): void {
+    const { conversation, lastSeq, reason } = ending;
+    const frame = encodeFrame({ type: "ended", conversation: conversation.id, last_seq: lastSeq, reason });
+    const local = cache.user(user);
     for (const session of local?.sessions ?? []) {
       const subscription = session.subscription(conversation.id);
       if (subscription === undefined) continue;
@@ -126,7 +137,7 @@ export function createArrival(
   }
 
   async function attachNow(session: Session, id: ConversationId): Promise<void> {
-    const state = await access.state(session.caller.user.user_id, id);
+    const state = await stateNow(session.caller.user.user_id, id);
     if (session.closed || session.subscription(id) !== undefined) return;
     session.write(encodeFrame({ type: "joined", state }));
     cache.subscribe(session, {
@@ -134,6 +145,15 @@ export function createArrival(
       sentSeq: asSeq(state.joined_seq - 1),
     });
     await syncSession(session, { [id]: state.joined_seq - 1 });
+  }
+
+  /** Rejects if the user is no member, also if that came while the state was being read. */
+  async function stateNow(user: UserId, id: ConversationId): Promise<ConversationState> {
+    for (;;) {
+      const endings = access.endingsOf(user);
+      const state = await access.state(user, id);
+      if (access.endingsOf(user) === endings) return state;
+    }
   }
 
   /** Reads what this machine lacks of a conversation, up to the highest head that it knows. */
@@ -152,7 +172,10 @@ export function createArrival(
 
   async function repairNow(conversation: LocalConversation): Promise<void> {
     while (conversation.arrivedSeq < conversation.knownHead && !conversation.idle) {
-      if (conversation.knownHead - conversation.arrivedSeq > repairEntriesMax) return skipTo(conversation);
+      if (conversation.knownHead - conversation.arrivedSeq > repairEntriesMax) {
+        await skip(conversation);
+        continue;
+      }
       const entries = await stores.messages.entries({
         conversation: conversation.id,
         fromSeq: asSeq(conversation.arrivedSeq + 1),
@@ -168,12 +191,22 @@ export function createArrival(
     }
   }
 
-  /** Too much to push: the sessions are told the head, and sync at their own pace. */
-  function skipTo(conversation: LocalConversation): void {
+  /**
+   * Too much to push: the sessions are told the head, and sync at their own pace. Memberships that ended among the entries that
+   * nobody looks at here are found in the Group DB (G7).
+   */
+  async function skip(conversation: LocalConversation): Promise<void> {
+    const head = conversation.knownHead;
+    const users = new Set(conversation.subscriptions.map(({ session }) => session.caller.user.user_id));
+    const former = await access.formerMembers(conversation.id, users);
     tick.writePending(conversation);
-    conversation.arrivedSeq = conversation.knownHead;
+    conversation.arrivedSeq = head;
     conversation.movedAtMs = clock.monotonicMs();
-    const heads = { [conversation.id]: conversation.knownHead };
+    for (const [user, right] of former) {
+      if (right?.lastSeq === undefined || right.membership.state === "active") continue;
+      endFor(user, { conversation, lastSeq: right.lastSeq, reason: right.membership.state });
+    }
+    const heads = { [conversation.id]: head };
     const frame = encodeFrame({ type: "heads", heads });
     for (const { session } of conversation.subscriptions) session.write(frame);
     for (const waiter of conversation.waiters) waiter.wake();

@@ -1,4 +1,12 @@
-import { asConversationId, asSeq, limits, type Seq, type SyncedFrame } from "@tidings/protocol";
+import {
+  asConversationId,
+  asSeq,
+  limits,
+  type ConversationId,
+  type Seq,
+  type SyncedFrame,
+  type UserId,
+} from "@tidings/protocol";
 import type { Stores } from "@tidings/core";
 import type { Access, AccessService } from "../services.ts";
 import { encodeDeliver } from "./frames.ts";
@@ -24,12 +32,15 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     const ids = Object.keys(have).map(asConversationId);
     const user = session.caller.user.user_id;
     const heads = await messages.heads(ids);
+    const endings = access.endingsOf(user);
     // After the heads, so that no head is above a removal that the right does not know of yet (G7).
     const rights = await access.accessAll(user, ids);
     const budget = newSyncBudget();
     const synced: SyncedConversationStatus[] = [];
     for (const id of ids) {
-      const right = rights.get(id);
+      let right = rights.get(id);
+      if (session.subscription(id) === undefined && access.endingsOf(user) !== endings)
+        right = await rightNow(user, id);
       // What the user may not know of is left out, as if it did not exist.
       if (right === undefined || session.closed) continue;
       const head = heads.get(id)?.head ?? asSeq(0);
@@ -42,6 +53,15 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     }
     return synced;
   };
+
+  /** What the user may read now; nothing came in between, so that a subscription that follows at once is his by right (G7). */
+  async function rightNow(user: UserId, id: ConversationId): Promise<Access | undefined> {
+    for (;;) {
+      const endings = access.endingsOf(user);
+      const right = (await access.accessAll(user, [id])).get(id);
+      if (access.endingsOf(user) === endings) return right;
+    }
+  }
 
   /** For a member: brings the subscription from the cursor to the head, as far as the budget goes. */
   async function pushFrom(

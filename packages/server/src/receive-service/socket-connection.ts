@@ -3,12 +3,14 @@ import {
   asSessionId,
   asSeq,
   type CatalogueEntry,
+  type ConversationState,
   errorCatalogue,
   type ErrorCode,
   type HelloFrame,
   type SendFrame,
   type SyncFrame,
   TidingsError,
+  type UserId,
 } from "@tidings/protocol";
 import { decideSocket, type SocketEvent, type SocketState } from "@tidings/core";
 import type { WebSocket } from "ws";
@@ -135,7 +137,7 @@ export class SocketConnection {
 
   /** Register, then read (design, 4.7): from the moment the row is in the Connection DB nothing that is read can be missed. */
   async #admit(hello: HelloFrame): Promise<void> {
-    const { base, settings, admission, authenticator, cache, rows, access } = this.#parts;
+    const { settings, admission, authenticator, cache, rows } = this.#parts;
     const admitted = admission.admit(hello.resume === true ? "resume" : "login");
     if (!admitted.ok) throw new TidingsError("busy", { retryAfterMs: admitted.retryAfterMs });
     const caller = await authenticator.authenticate(hello.token);
@@ -151,7 +153,7 @@ export class SocketConnection {
     const row = rows.retain(user);
     this.#releaseRow = row.release;
     await row.registered;
-    const [states, [notified = 0]] = await Promise.all([access.states(user), base.stores.notifications.newest([user])]);
+    const [states, notified] = await this.#readStates(user);
     if (this.#state !== "admitting") return;
 
     const conversations = states.map((state) => {
@@ -185,6 +187,19 @@ export class SocketConnection {
     const queued = this.#queued;
     this.#queued = [];
     for (const frame of queued) this.#serve(frame);
+  }
+
+  /** A membership that ended while they were read is not among them: its end was told before there was anybody to tell (G7). */
+  async #readStates(user: UserId): Promise<[states: readonly ConversationState[], notified: number]> {
+    const { access, base } = this.#parts;
+    for (;;) {
+      const endings = access.endingsOf(user);
+      const [states, [notified = 0]] = await Promise.all([
+        access.states(user),
+        base.stores.notifications.newest([user]),
+      ]);
+      if (access.endingsOf(user) === endings) return [states, notified];
+    }
   }
 
   #open(caller: Caller): Session {

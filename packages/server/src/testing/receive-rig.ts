@@ -43,10 +43,14 @@ import { parseSettings } from "../settings.ts";
  * the user's id. `lose` decides which messages from workers to the machine are lost.
  */
 export async function openReceiveRig(
-  options: { flags?: readonly string[]; lose?: (message: MachineMessage) => boolean } = {},
+  options: {
+    flags?: readonly string[];
+    lose?: (message: MachineMessage) => boolean;
+    stores?: (stores: Stores) => Stores;
+  } = {},
 ) {
   const clock: Clock = createRealClock();
-  const stores: Stores = createMemoryStores();
+  const stores: Stores = options.stores?.(createMemoryStores()) ?? createMemoryStores();
   const links = lossy(createMemoryLinks({ clock }), options.lose ?? (() => false));
   const settings = parseSettings(options.flags ?? [], {});
   const base: Base = { stores, clock, random: createRealRandom(), log: pino({ level: "silent" }) };
