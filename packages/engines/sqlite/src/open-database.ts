@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { applicationId, migrations, readerPragmas, writerPragmas } from "./schema.ts";
 import { sqliteCode } from "./sqlite-failure.ts";
@@ -12,6 +13,8 @@ export class DatabaseRefusedError extends Error {
  * DatabaseRefusedError, or SQLite's error. The caller holds the lock (see `lockData`).
  */
 export function openForWriting(file: string): DatabaseSync {
+  // A new file is its owner's only: it holds password hashes. What SQLite puts beside it is made like it.
+  closeSync(openSync(file, "a", 0o600));
   const db = new DatabaseSync(file, { enableForeignKeyConstraints: true });
   try {
     refuseForeignFile(db, file);

@@ -24,6 +24,8 @@ export async function backupSqlite(options: {
   const unfinished = `${to}.unfinished`;
   try {
     await rm(unfinished, { force: true });
+    // It holds password hashes: nobody but its owner reads it, from its first byte on.
+    await (await open(unfinished, "wx", 0o600)).close();
     const db = openForReading(file);
     try {
       // A read transaction holds the moment: without it every commit would make the copy begin anew.

@@ -50,6 +50,12 @@ describe("opening", () => {
     db.close();
   });
 
+  test("makes a file that only its owner reads, and copies that are the same", async () => {
+    const { file, folder, engine } = await open();
+    await engine.backup(join(folder, "copy.db"));
+    for (const path of [file, `${file}-wal`, join(folder, "copy.db")]) expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
   test("refuses data that is served already, until that ends", async () => {
     const { file, engine } = await open();
     const error = await refusal(openSqliteEngine({ file, clock }));
