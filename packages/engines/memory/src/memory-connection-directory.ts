@@ -45,6 +45,8 @@ export function createMemoryConnectionDirectory(clock: Clock): ConnectionDirecto
       const found = new Set<MachineId>();
       const nowMs = clock.monotonicMs();
       for (const user of users) {
+        // With every machine found there is nothing more to find, however many users a group has.
+        if (found.size === machines.size) break;
         for (const id of machinesByUser.get(user) ?? []) {
           if (nowMs < (machines.get(id)?.leaseEndMs ?? -Infinity)) found.add(id);
         }

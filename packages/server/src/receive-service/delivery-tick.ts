@@ -8,8 +8,9 @@ import type { Session } from "./session.ts";
  * Coalesced delivery (design, 4.4). New entries mark a conversation; a tick writes what is pending: one contiguous range
  * to a socket and conversation, encoded once for all sockets that need the same range.
  *
- * The tick clocks itself: after one that took c ms, the next begins 4c ms later at the earliest, at most `tickMsMax`.
- * A quiet machine so delivers at once; a busy one spends a fifth of its time on writing and gathers meanwhile.
+ * The tick clocks itself. While messages come one by one, each goes out at once. A tick that found several entries of one
+ * conversation was behind: after it took c ms the next one waits 4c ms, at most `tickMsMax`, and gathers meanwhile,
+ * so that a busy machine spends a fifth of its time on writing.
  */
 export class DeliveryTick {
   readonly #clock: Clock;
@@ -45,13 +46,15 @@ export class DeliveryTick {
     this.#dirty = [];
     // A session that gets several conversations in one tick gets them in one write to the system.
     const corked: Session[] | undefined = dirty.length > 1 ? [] : undefined;
+    let gathered = false;
     for (const conversation of dirty) {
       conversation.dirty = false;
+      gathered ||= conversation.pending.length > 1;
       this.writePending(conversation, corked);
     }
     if (corked !== undefined) for (const session of corked) session.uncork();
     const endedMs = this.#clock.monotonicMs();
-    this.#notBeforeMs = endedMs + Math.min(tickMsMax, restFactor * (endedMs - beganMs));
+    this.#notBeforeMs = gathered ? endedMs + Math.min(tickMsMax, restFactor * (endedMs - beganMs)) : 0;
   }
 
   /** Writes what is pending of one conversation now. With `corked`, sessions are corked and noted there. */

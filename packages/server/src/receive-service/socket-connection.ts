@@ -153,7 +153,8 @@ export class SocketConnection {
     const row = rows.retain(user);
     this.#releaseRow = row.release;
     await row.registered;
-    const [states, notified] = await this.#readStates(user);
+    // Once more, now that whoever revokes a token finds this session: the token may have been revoked just before that.
+    const [[states, notified]] = await Promise.all([this.#readStates(user), authenticator.authenticate(hello.token)]);
     if (this.#state !== "admitting") return;
 
     const conversations = states.map((state) => {
