@@ -47,6 +47,7 @@ export async function openReceiveRig(
     flags?: readonly string[];
     lose?: (message: MachineMessage) => boolean;
     stores?: (stores: Stores) => Stores;
+    authenticate?: (token: string) => Promise<Caller>;
   } = {},
 ) {
   const clock: Clock = createRealClock();
@@ -61,7 +62,7 @@ export async function openReceiveRig(
     settings,
     access,
     sendService,
-    authenticator: { authenticate },
+    authenticator: { authenticate: options.authenticate ?? authenticate },
     admission: createAdmission({ ...settings, clock, random: base.random }),
     rateLimits: createRateLimits(settings, clock),
   });
@@ -153,7 +154,7 @@ export const joined = (user: UserId, role: Role = "member"): GroupEntryBody => (
   via: "join",
 });
 
-async function authenticate(token: string): Promise<Caller> {
+export async function authenticate(token: string): Promise<Caller> {
   if (!token.startsWith("u_")) throw new TidingsError("token-invalid");
   const user = asUserId(token);
   return { user: { user_id: user, name: token, display_name: token }, token };
