@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { AppendBatch, AppendedBatch } from "./append-batch.ts";
 import { createSettler, type Settling } from "./settle-entries.ts";
+import { type Original, UnsettledKeys } from "./unsettled-keys.ts";
 
 /** Conversations whose heads the writer thread keeps; one takes about 200 bytes. */
 const knownConversationsMax = 100_000;
@@ -42,7 +43,7 @@ export function createEntryAppender(db: DatabaseSync, settling: Settling): Entry
   /** Where the message of this name is, if it was stored before. */
   const originalOf = (conversation: Conversation, sender: string, messageId: string): Original | undefined => {
     if (conversation.key === 0) return undefined;
-    const recent = unsettled.get(nameOf(conversation, sender, messageId));
+    const recent = unsettled.get(conversation.key, sender, messageId);
     if (recent !== undefined) return recent;
     const row = statements.original.get(conversation.key, sender, messageId);
     return row && { seq: Number(row["seq"]), atMs: Number(row["at_ms"]) };
@@ -58,7 +59,7 @@ export function createEntryAppender(db: DatabaseSync, settling: Settling): Entry
     statements.entry.run(key, seq, kind, atMs, messages, sender, messageId, text);
     unsettled.count(text.length);
     if (sender !== null && messageId !== null) {
-      unsettled.add(nameOf(conversation, sender, messageId), { seq, atMs });
+      unsettled.add(messageId, { key, sender, seq, atMs });
     }
     conversation.head = seq;
     conversation.changed = true;
@@ -180,68 +181,6 @@ type Conversation = {
   changed: boolean;
 };
 type Draft = { readonly kind: number; readonly atMs: number; readonly json: string };
-type Original = { readonly seq: number; readonly atMs: number };
-
-/** No id holds a space. */
-const nameOf = ({ key }: Conversation, sender: string, messageId: string): string => `${key} ${sender} ${messageId}`;
-
-/** The names of the messages in `recent_entries`, and how much is there, through commits and rollbacks. */
-class UnsettledKeys {
-  readonly #settling: Settling;
-  #committed = new Map<string, Original>();
-  #added = new Map<string, Original>();
-  #rows = 0;
-  #characters = 0;
-  #before = { rows: 0, characters: 0 };
-  #isSettling = false;
-
-  constructor(settling: Settling) {
-    this.#settling = settling;
-  }
-
-  get isDue(): boolean {
-    return this.#rows >= this.#settling.rowsMin || this.#characters >= this.#settling.charactersMin;
-  }
-
-  get(name: string): Original | undefined {
-    return this.#added.get(name) ?? (this.#isSettling ? undefined : this.#committed.get(name));
-  }
-
-  add(name: string, original: Original): void {
-    this.#added.set(name, original);
-  }
-
-  count(characters: number): void {
-    this.#rows += 1;
-    this.#characters += characters;
-  }
-
-  /** In the present transaction, everything that was committed before is settled. */
-  settle(): void {
-    this.#isSettling = true;
-    this.#rows = 0;
-    this.#characters = 0;
-  }
-
-  committed(): void {
-    if (this.#isSettling) this.#committed = this.#added;
-    else for (const [name, original] of this.#added) this.#committed.set(name, original);
-    this.#begin();
-  }
-
-  rolledBack(): void {
-    this.#rows = this.#before.rows;
-    this.#characters = this.#before.characters;
-    this.#begin();
-  }
-
-  #begin(): void {
-    this.#added = new Map();
-    this.#isSettling = false;
-    this.#before = { rows: this.#rows, characters: this.#characters };
-  }
-}
-
 function headsOf(conversations: readonly Conversation[]): Float64Array {
   const heads = new Float64Array(conversations.length * 3);
   for (const [index, { head, groupSeq, messages }] of conversations.entries()) {
