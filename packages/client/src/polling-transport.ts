@@ -9,6 +9,7 @@ import {
   type SendFrame,
   type SyncedFrame,
   type SyncFrame,
+  type SyncStatus,
   TidingsError,
 } from "@tidings/protocol";
 import { createApi, type FetchLike, type TidingsApi } from "./api.ts";
@@ -32,6 +33,8 @@ export const pollingLimits = {
   answerMsMax: 15_000,
   /** An interval is stretched or shortened by up to this part, so that many clients do not poll in step. */
   jitter: 0.1,
+  /** From one long poll that brought news to the next: in a busy conversation it gathers, and does not cost a request a message. */
+  longPollMsMin: 200,
   /** Polls without entries that follow each other at once; then there is a pause, whatever the server says. */
   barrenPollsMax: 3,
 } as const;
@@ -63,6 +66,7 @@ class PollingLink implements Link {
   /** Ends the pause, or the poll that waits for news. */
   #hurry: (() => void) | undefined;
   #barrenPolls = 0;
+  #sentMs = 0;
 
   constructor(options: PollingTransportOptions, hello: Hello, listener: LinkListener) {
     this.#options = options;
@@ -141,10 +145,10 @@ class PollingLink implements Link {
     const body: HttpBody<"sync"> = { have: this.#hello.have(), wait_ms: waitMs };
     const notified = this.#hello.notified();
     if (notified !== undefined) body.notified = notified;
-    const sentMs = this.#options.clock.monotonicMs();
+    this.#sentMs = this.#options.clock.monotonicMs();
     const answer = await this.#interruptible(body, waitMs);
     if (answer === undefined || this.#over) return undefined;
-    const quick = this.#options.clock.monotonicMs() - sentMs < quickMsMax;
+    const quick = this.#options.clock.monotonicMs() - this.#sentMs < quickMsMax;
     this.#barrenPolls = quick && answer.conversations.every(isBarren) ? this.#barrenPolls + 1 : 0;
     this.#resumed = true;
     this.#tell(answer, request);
@@ -179,15 +183,9 @@ class PollingLink implements Link {
   }
 
   #pause(answer: PollAnswer): Promise<void> | undefined {
-    const { kind, intervalMs, clock, random } = this.#options;
-    const isNew = ({ status }: { status: string }) => status === "new";
-    const again =
-      kind === "long" ||
-      this.#wanted !== undefined ||
-      answer.status === "truncated" ||
-      answer.conversations.some(isNew);
-    if (again && this.#barrenPolls <= pollingLimits.barrenPollsMax) return undefined;
-    const afterMs = (kind === "short" ? intervalMs : undefined) ?? answer.poll_after_ms;
+    const afterMs = this.#pauseMs(answer);
+    if (afterMs <= 0) return undefined;
+    const { clock, random } = this.#options;
     const { jitter } = pollingLimits;
     return new Promise((resolve) => {
       const cancel = clock.after(afterMs * (1 - jitter + 2 * jitter * random.fraction()), resolve);
@@ -196,6 +194,16 @@ class PollingLink implements Link {
         resolve();
       };
     });
+  }
+
+  #pauseMs({ status, conversations, poll_after_ms: pollAfterMs }: PollAnswer): number {
+    const { kind, intervalMs, clock } = this.#options;
+    const isLong = kind === "long";
+    if (this.#barrenPolls > pollingLimits.barrenPollsMax) return isLong ? pollAfterMs : (intervalMs ?? pollAfterMs);
+    const more = this.#wanted !== undefined || status === "truncated" || conversations.some(isNew);
+    if (more) return 0;
+    if (!isLong) return intervalMs ?? pollAfterMs;
+    return conversations.length === 0 ? 0 : this.#sentMs + pollingLimits.longPollMsMin - clock.monotonicMs();
   }
 
   /** One request with its time limit. `abort` ends it with an error of one's own. */
@@ -244,6 +252,7 @@ type PollAnswer = HttpAnswer<"sync">;
 const entryOf = (error: TidingsError): CatalogueEntry => errorCatalogue[error.code];
 const isBarren = (item: { entries: readonly unknown[]; state?: unknown }) =>
   item.entries.length === 0 && item.state === undefined;
+const isNew = ({ status }: { status: SyncStatus }) => status === "new";
 /** A poll that was answered sooner did not wait for news. */
 const quickMsMax = 1_000;
 const interruption = new Error("A sync asks sooner.");
