@@ -7,14 +7,27 @@ import { limits, TidingsError } from "@tidings/protocol";
  */
 export function parseJsonInput(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw new TidingsError("invalid-utf8");
-  if (nestsDeeper(bytes, limits.jsonDepthMax)) {
+  const text = bytes.toString("utf8");
+  if (mayNestDeeper(text, limits.jsonDepthMax) && nestsDeeper(bytes, limits.jsonDepthMax)) {
     throw new TidingsError("too-deep", { detail: `A body nests at most ${limits.jsonDepthMax} deep.` });
   }
   try {
-    return JSON.parse(bytes.toString("utf8"));
+    return JSON.parse(text);
   } catch {
     throw new TidingsError("invalid-json");
   }
+}
+
+/** What opens at most `depthMax` times, be it in a string, nests no deeper: true of nearly every request, and quickly seen. */
+function mayNestDeeper(text: string, depthMax: number): boolean {
+  let opens = 0;
+  for (const bracket of ["{", "["]) {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      opens += 1;
+      if (opens > depthMax) return true;
+    }
+  }
+  return false;
 }
 
 /** Do objects and arrays nest deeper than `depthMax`? Of a text that is not JSON the answer means nothing. */
