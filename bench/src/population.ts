@@ -22,7 +22,7 @@ export async function createPopulation(
     if (user === undefined) throw new Error("A population has users.");
     return user.token;
   };
-  const parallel = 32;
+  const parallel = 128;
   const groups = await inParallel({ count: size.groups, parallel }, async (index) => {
     const body = { name: `${size.prefix} ${index}`, visibility: "public" };
     const group = await server.http.call("POST", "/v1/groups", { token: tokenOf(index), body });

@@ -1,17 +1,18 @@
-import { createHmac } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createHmac, randomUUID } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createHttpCalls, type HttpCalls, metricValue } from "./load/http-calls.ts";
 import { type ServerProcess, startServer } from "./server-process.ts";
 
 const program = fileURLToPath(new URL("../../packages/server/src/main.ts", import.meta.url));
-const httpConnections = 32;
+const httpConnections = 128;
 
 /** What the bench itself is the issuer of: signing up 5,000 users would measure Argon2. */
 const secret = "the-bench-signs-its-own-tokens-with-this-one";
 const issuer = "tidings-bench";
 const audience = "tidings";
+const secretName = "jwt-secret";
 
 /** Tidings on a folder of its own. */
 export type TidingsServer = {
@@ -23,6 +24,8 @@ export type TidingsServer = {
   readonly kill: () => Promise<void>;
   /** Starts it again on the same data, as another process on another port. */
   readonly restart: () => Promise<TidingsServer>;
+  /** Starts another one on a copy of the data. This one must have ended. */
+  readonly twin: () => Promise<TidingsServer>;
   /** Ends it and deletes its data. */
   readonly close: () => Promise<void>;
 };
@@ -33,42 +36,47 @@ export type TidingsServer = {
  */
 export async function startTidings(folder: string, nodeFlags: readonly string[] = []): Promise<TidingsServer> {
   const own = mkdtempSync(join(folder, "tidings-"));
-  const secretFile = join(own, "jwt-secret");
   mkdirSync(join(own, "data"));
-  writeFileSync(secretFile, secret, { mode: 0o600 });
+  writeFileSync(join(own, secretName), secret, { mode: 0o600 });
+  return startOn(own, nodeFlags);
+}
+
+async function startOn(own: string, nodeFlags: readonly string[]): Promise<TidingsServer> {
   const flags = [
     ...["--data", join(own, "data"), "--port", "0", "--log-level", "warn", "--drain-ms", "0"],
-    ...["--auth", "jwt", "--jwt-algorithms", "HS256", "--jwt-secret-file", secretFile],
+    ...["--auth", "jwt", "--jwt-algorithms", "HS256", "--jwt-secret-file", join(own, secretName)],
     ...["--jwt-issuer", issuer, "--jwt-audience", audience],
     ...["--messages-per-second", "1000000", "--messages-burst", "1000000"],
     ...["--requests-per-second", "1000000", "--requests-burst", "1000000", "--logins-per-second", "100000"],
   ];
-  const start = async (): Promise<TidingsServer> => {
-    const server = await startServer([...nodeFlags, program, "serve", ...flags]);
-    const http = createHttpCalls(server.port, httpConnections);
-    return {
-      process: server,
-      http,
-      storeCounts: async () => {
-        const metrics = await http.text("/metrics");
-        return {
-          commits: metricValue(metrics, "tidings_store_commits_total"),
-          appends: metricValue(metrics, "tidings_store_appends_total"),
-        };
-      },
-      kill: async () => {
-        http.close();
-        await server.kill();
-      },
-      restart: start,
-      close: async () => {
-        http.close();
-        await server.stop();
-        rmSync(own, { recursive: true });
-      },
-    };
+  const server = await startServer([...nodeFlags, program, "serve", ...flags]);
+  const http = createHttpCalls(server.port, httpConnections);
+  return {
+    process: server,
+    http,
+    storeCounts: async () => {
+      const metrics = await http.text("/metrics");
+      return {
+        commits: metricValue(metrics, "tidings_store_commits_total"),
+        appends: metricValue(metrics, "tidings_store_appends_total"),
+      };
+    },
+    kill: async () => {
+      http.close();
+      await server.kill();
+    },
+    restart: () => startOn(own, nodeFlags),
+    twin: () => {
+      const copy = `${own}-${randomUUID().slice(0, 8)}`;
+      cpSync(own, copy, { recursive: true });
+      return startOn(copy, nodeFlags);
+    },
+    close: async () => {
+      http.close();
+      await server.stop();
+      rmSync(own, { recursive: true });
+    },
   };
-  return start();
 }
 
 /** A token of the bench's users: HS256, valid for an hour. */

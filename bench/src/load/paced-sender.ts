@@ -24,7 +24,7 @@ export type PacedSenderReport =
 async function send(input: PacedSenderInput): Promise<void> {
   const report = (message: PacedSenderReport): void => parentPort?.postMessage(message);
   const sessions = await inParallel({ count: input.senders.length, parallel: 10 }, (index) =>
-    TidingsSession.openWhenAdmitted({
+    TidingsSession.open({
       port: input.port,
       token: input.senders[index]?.token ?? "",
       onFailure: (error) => report({ say: "failed", why: error.message }),

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { clientFrame, FrameReader, opcodes } from "./frames.ts";
 
 export type RawSocketOptions = {
@@ -20,12 +21,26 @@ export type RawSocket = {
   readonly destroy: () => void;
 };
 
+/** What another attempt may get over: a lost connection, or a refusal of the server, which may say when to come back. */
+export class TryAgainError extends Error {
+  override readonly name = "TryAgainError";
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: { retryAfterMs?: number | undefined; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
 /** All sockets read into it: a chunk is used up before the next one is read. */
 const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
 
 const openTimeoutMs = 30_000;
 
-/** Connects over loopback. Rejects if the upgrade is refused, naming the answer, or takes longer than 30 s. */
+/**
+ * Connects over loopback. Rejects if the upgrade is refused, naming the answer, or takes longer than 30 s; with a TryAgainError
+ * if the connection is lost before, or the answer is 429 or 503.
+ */
 export function openRawSocket(options: RawSocketOptions): Promise<RawSocket> {
   return new Promise((resolve, reject) => {
     let answer = "";
@@ -52,7 +67,7 @@ export function openRawSocket(options: RawSocketOptions): Promise<RawSocket> {
       const headEnd = answer.indexOf("\r\n\r\n");
       if (headEnd === -1) return true;
       if (!answer.startsWith("HTTP/1.1 101 ")) {
-        fail(new Error(`The upgrade was refused: ${answer.slice(0, 500)}`));
+        fail(refusalOf(answer));
         return true;
       }
       isOpen = true;
@@ -90,9 +105,33 @@ export function openRawSocket(options: RawSocketOptions): Promise<RawSocket> {
     const timer = setTimeout(() => fail(new Error("The server did not answer the upgrade in time.")), openTimeoutMs);
     socket.on("connect", () => socket.write(upgradeRequest(options)));
     // Once it is open, an error is followed by "close", which tells it.
-    socket.on("error", (error) => (isOpen ? undefined : fail(error)));
-    socket.on("close", () => (isOpen ? options.onClose?.(close) : fail(new Error("The server ended the connection."))));
+    socket.on("error", (cause) =>
+      isOpen ? undefined : fail(new TryAgainError(`No connection: ${cause.message}`, { cause })),
+    );
+    socket.on("close", () =>
+      isOpen ? options.onClose?.(close) : fail(new TryAgainError("The server ended the connection.")),
+    );
   });
+}
+
+function refusalOf(answer: string): Error {
+  const sentence = `The upgrade was refused: ${answer.slice(0, 500)}`;
+  if (!/^HTTP\/1\.1 (429|503) /.test(answer)) return new Error(sentence);
+  const match = /"retry_after_ms":(\d+)/.exec(answer);
+  return new TryAgainError(sentence, { retryAfterMs: match === null ? undefined : Number(match[1]) });
+}
+
+/** Tries for at most a minute, as often as it takes, and waits as long as the server says, or a little. Throws what ended it. */
+export async function untilAdmitted<T>(open: () => Promise<T>): Promise<T> {
+  const deadlineMs = performance.now() + 60_000;
+  while (true) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof TryAgainError) || performance.now() > deadlineMs) throw error;
+      await sleep(error.retryAfterMs ?? 100 + Math.random() * 400);
+    }
+  }
 }
 
 function upgradeRequest({ port, path, subprotocol }: RawSocketOptions): string {

@@ -1,10 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ErrorFrame, SyncedFrame, WelcomeFrame } from "@tidings/protocol";
 import { subprotocol } from "@tidings/protocol";
 import { readDeliverRange } from "./deliver-range.ts";
 import { clientFrame } from "./frames.ts";
 import { sendFrameJson } from "./message.ts";
-import { openRawSocket, type RawSocket } from "./raw-socket.ts";
+import { openRawSocket, type RawSocket, TryAgainError, untilAdmitted } from "./raw-socket.ts";
 
 export type SessionOptions = {
   readonly port: number;
@@ -19,17 +18,6 @@ export type SessionOptions = {
   /** The session is over, or the server said that something is wrong. */
   readonly onFailure: (error: Error) => void;
 };
-
-/** The server refused the session, and says when to come back. */
-export class SessionRefused extends Error {
-  readonly retryAfterMs: number | undefined;
-
-  constructor(message: string, retryAfterMs: number | undefined) {
-    super(message);
-    this.name = "SessionRefused";
-    this.retryAfterMs = retryAfterMs;
-  }
-}
 
 /**
  * A session that follows the protocol's rule of cursors without parsing what it receives: the range of a `deliver`
@@ -54,26 +42,15 @@ export class TidingsSession {
   }
 
   /**
-   * Opens a session; resolves at `welcome`, or with `have` when all that it lacked has come. Rejects with
-   * `SessionRefused` where the server says when to come back.
+   * Opens a session; resolves at `welcome`, or with `have` when all that it lacked has come. Comes back as often as it takes,
+   * and when the server says, for at most a minute; then it rejects.
    */
-  static async open(options: SessionOptions): Promise<TidingsSession> {
-    const session = new TidingsSession(options);
-    await session.#connect();
-    return session;
-  }
-
-  /** As `open`, coming back as often as the server tells it to, for at most a minute. */
-  static async openWhenAdmitted(options: SessionOptions): Promise<TidingsSession> {
-    const deadlineMs = performance.now() + 60_000;
-    while (true) {
-      try {
-        return await TidingsSession.open(options);
-      } catch (error) {
-        if (!(error instanceof SessionRefused) || performance.now() > deadlineMs) throw error;
-        await sleep(error.retryAfterMs ?? 100 + Math.random() * 400);
-      }
-    }
+  static open(options: SessionOptions): Promise<TidingsSession> {
+    return untilAdmitted(async () => {
+      const session = new TidingsSession(options);
+      await session.#connect();
+      return session;
+    });
   }
 
   /** How often the session had to sync: after a gap, or because the server withheld entries from a slow socket. */
@@ -83,6 +60,11 @@ export class TidingsSession {
 
   cursor(conversation: string): number {
     return this.#cursors.get(conversation) ?? 0;
+  }
+
+  /** Entries that the session holds beyond the given cursors. */
+  gained(have: Readonly<Record<string, number>>): number {
+    return Object.entries(have).reduce((sum, [conversation, seq]) => sum + this.cursor(conversation) - seq, 0);
   }
 
   /** Sends a message ahead of earlier answers. */
@@ -107,7 +89,7 @@ export class TidingsSession {
       onClose: ({ code, reason }) => {
         const sentence = `The server closed the session: ${code} ${reason}`;
         const mayComeBack = code < 4400 || code >= 4500;
-        this.#fail(mayComeBack ? new SessionRefused(sentence, undefined) : new Error(sentence));
+        this.#fail(mayComeBack ? new TryAgainError(sentence) : new Error(sentence));
       },
     });
     this.#socket.write(
@@ -186,7 +168,9 @@ export class TidingsSession {
 
   #readError(error: ErrorFrame): void {
     const sentence = `The server answered ${error.code}: ${error.detail}`;
-    this.#fail(error.retryable ? new SessionRefused(sentence, error.retry_after_ms) : new Error(sentence));
+    this.#fail(
+      error.retryable ? new TryAgainError(sentence, { retryAfterMs: error.retry_after_ms }) : new Error(sentence),
+    );
   }
 
   #sync(conversation: string): void {

@@ -84,7 +84,7 @@ async function runPaced(
   const senderCount = groups * sendersPerGroup;
   // User u is in group u modulo 10: the first 20 users are two senders for each group.
   const receivers = await inParallel({ count: groups * receiversPerGroup, parallel: 10 }, (index) =>
-    TidingsSession.openWhenAdmitted({
+    TidingsSession.open({
       port,
       token: users[senderCount + index]?.token ?? "",
       onEntries: (count, bytes, start, end) => {

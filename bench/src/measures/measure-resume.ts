@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createMessageIds, messageText } from "../load/message.ts";
-import { inParallel, openRawSocket } from "../load/raw-socket.ts";
+import { inParallel, openRawSocket, untilAdmitted } from "../load/raw-socket.ts";
 import { TidingsSession } from "../load/tidings-session.ts";
 import { createPopulation } from "../population.ts";
 import { atMost, type Measurement, readable } from "../report.ts";
@@ -35,7 +35,7 @@ export async function measureResume({ folder, quick, nodeFlags, progress }: Meas
       if (!isKilled) failures.push(error);
     };
     const before = await inParallel({ count, parallel: 50 }, (index) =>
-      TidingsSession.openWhenAdmitted({ port: server.process.port, token: tokenOf(index), onFailure: onLoss }),
+      TidingsSession.open({ port: server.process.port, token: tokenOf(index), onFailure: onLoss }),
     );
     const haves = before.map((session, index) => {
       const first = index % size;
@@ -49,20 +49,17 @@ export async function measureResume({ folder, quick, nodeFlags, progress }: Meas
     await server.kill();
     server = await server.restart();
     progress("resume: coming back");
-    let entries = 0;
     const { port } = server.process;
     const { seconds, clients } = await comeBack(count, (index) =>
-      TidingsSession.openWhenAdmitted({
+      TidingsSession.open({
         port,
         token: tokenOf(index),
         have: haves[index] ?? {},
         resume: true,
-        onEntries: (fresh) => {
-          entries += fresh;
-        },
         onFailure: (error) => failures.push(error),
       }),
     );
+    const entries = clients.reduce((sum, client, index) => sum + client.gained(haves[index] ?? {}), 0);
     for (const client of clients) client.destroy();
     const expected = count * groupsPerUser * missedPerGroup;
     if (failures[0] !== undefined) throw failures[0];
@@ -120,7 +117,7 @@ async function connectBare(count: number): Promise<number> {
   const peer = await startServer([fileURLToPath(new URL("../peers/ws-loop.ts", import.meta.url))]);
   try {
     const { seconds, clients } = await comeBack(count, () =>
-      openRawSocket({ port: peer.port, path: "/", onText: () => undefined }),
+      untilAdmitted(() => openRawSocket({ port: peer.port, path: "/", onText: () => undefined })),
     );
     for (const client of clients) client.destroy();
     return seconds;

@@ -111,7 +111,7 @@ async function createSessions(server: TidingsServer, count: number): Promise<Sen
   });
   const sending: SendingSessions = { sessions: [], groups, acks: new Arrivals(), handleAck: () => undefined };
   const sessions = await inParallel({ count, parallel: 10 }, (index) =>
-    TidingsSession.openWhenAdmitted({
+    TidingsSession.open({
       port: server.process.port,
       token: users[index]?.token ?? "",
       onAck: () => {

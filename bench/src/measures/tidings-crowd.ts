@@ -17,7 +17,7 @@ export async function createTidingsCrowd(
   const conversation = groups[0] ?? "";
   const arrivals = new Arrivals();
   const sessions = await inParallel({ count: size, parallel: 50 }, (index) =>
-    TidingsSession.openWhenAdmitted({
+    TidingsSession.open({
       port: server.process.port,
       token: users[index]?.token ?? "",
       onEntries: (count) => arrivals.add(count),
