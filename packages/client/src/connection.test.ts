@@ -145,6 +145,11 @@ describe("coming back", () => {
     expect(told(states.live, { type: "due" }, { ...context, silentMs: 30_000 })).toBe("live: wake 7500");
   });
 
+  test("the only machine there is is not waited for as long as it drew while it stopped", () => {
+    const refused: ConnectionState = { ...states.parting, lastLink: 2, attempt: 1, untilMs: 60_000 };
+    expect(told(refused, eventsOf(1).lost)).toBe("waiting: use none, wake 125");
+  });
+
   test("a link that watches itself sets no timer", () => {
     expect(told(states.connecting, { type: "welcome", link: 1, heartbeatMs: 0 })).toBe("live: use 1, wake never");
   });

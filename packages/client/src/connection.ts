@@ -144,8 +144,10 @@ const table: Table = {
     goodbye: stay,
     lost: (state, event, context) => {
       if (event.link !== state.link) return stay(state);
-      // The server drew the time so that its clients do not all come back at once: a link that ends earlier keeps to it.
       const { lastLink, attempt } = state;
+      // Our time had come, and no other machine would have us: this was the only one, so come back as after any loss.
+      if (attempt > 0) return wait({ lastLink, attempt: 0, error: event.error }, context);
+      // The server drew the time so that its clients do not all come back at once: a link that ends earlier keeps to it.
       return waitFor(Math.max(0, state.untilMs - context.nowMs), { lastLink, attempt, error: event.error });
     },
     denied: (state, event, context) => {

@@ -51,6 +51,25 @@ describe("notifications (G9)", () => {
     expect(fetches).toEqual([4]);
   });
 
+  test("what the server cut short is fetched page by page", () => {
+    const notices = newNotices(0);
+    notices.handleWelcome(6);
+    expect(fetches).toEqual([]);
+    notices.handleNotify(numbered(1, 2));
+    notices.handleFetched(numbered(3, 4));
+    notices.handleFetched(numbered(5, 6));
+    expect(fetches).toEqual([2, 4]);
+    expect(shown).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test("a number that the server names and does not have is not asked for again and again", () => {
+    const notices = newNotices(0);
+    notices.handleWelcome(6);
+    notices.handleNotify(numbered(1));
+    notices.handleFetched([]);
+    expect(fetches).toEqual([1]);
+  });
+
   test("a fetch that failed is tried again with the next notification", () => {
     const notices = newNotices(3);
     notices.handleNotify(numbered(5));

@@ -9,6 +9,8 @@ export class Notices {
   readonly #fetch: (after: number) => void;
   readonly #emit: (notifications: readonly Notification[]) => void;
   #held: number | undefined;
+  /** The greatest number that we know to exist. */
+  #newest = 0;
   #fetching = false;
 
   constructor(
@@ -28,22 +30,30 @@ export class Notices {
   /** `newest`: the number that a welcome names. Whoever said nothing in his hello begins there. */
   handleWelcome(newest: number): void {
     this.#held ??= newest;
+    this.#newest = newest;
     this.#fetching = false;
   }
 
   handleNotify(notifications: readonly Notification[]): void {
+    this.#newest = Math.max(this.#newest, notifications.at(-1)?.n ?? 0);
     for (let index = 0; index < notifications.length; ) {
       const end = endOfRun(notifications, index);
-      if (!this.#take(notifications.slice(index, end))) return;
+      if (!this.#take(notifications.slice(index, end))) break;
       index = end;
     }
+    // Missing before one of them, or cut short by a limit of the server: the rest is a page to fetch.
+    const held = this.#held ?? 0;
+    if (this.#fetching || held >= this.#newest) return;
+    this.#fetching = true;
+    this.#fetch(held);
   }
 
   /** The answer to `fetch`: what it does not hold exists no more, so its first number may be any. */
   handleFetched(notifications: readonly Notification[]): void {
     this.#fetching = false;
     const first = notifications[0];
-    if (first !== undefined && first.n > (this.#held ?? 0)) this.#held = first.n - 1;
+    if (first === undefined) this.#newest = this.#held ?? 0;
+    else if (first.n > (this.#held ?? 0)) this.#held = first.n - 1;
     this.handleNotify(notifications);
   }
 
@@ -56,11 +66,7 @@ export class Notices {
   #take(run: readonly Notification[]): boolean {
     const cursor = this.#held ?? 0;
     const skip = decideSkip({ cursor, firstSeq: 1 }, { fromSeq: run[0]?.n ?? 0, count: run.length });
-    if (skip === gap) {
-      if (!this.#fetching) this.#fetch(cursor);
-      this.#fetching = true;
-      return false;
-    }
+    if (skip === gap) return false;
     if (skip === run.length) return true;
     this.#held = run[run.length - 1]?.n ?? cursor;
     this.#emit(skip === 0 ? run : run.slice(skip));

@@ -106,7 +106,7 @@ export type TransportName = "ws" | "longpoll" | "poll";
 export type ClientOptions = {
   /** `http://…` or `https://…`, with or without a path. */
   readonly url: string;
-  /** A function is asked before every connection, and once more when the server refuses the token. */
+  /** A function is asked before every connection and every call of `api`; also anew when the server refuses the token. */
   readonly token: string | (() => string | Promise<string>);
   /** `ws` unless told. */
   readonly transport?: TransportName;
