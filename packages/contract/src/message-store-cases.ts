@@ -251,6 +251,25 @@ export const messageStoreCases: readonly ContractCase<Installation>[] = [
     },
   },
   {
+    name: "tells no head whose entries cannot be read yet",
+    async run({ stores: { messages } }) {
+      const look = async (conversation: ConversationId): Promise<void> => {
+        for (let head = 0; head < 3; ) {
+          head = (await messages.heads([conversation])).get(conversation)?.head ?? 0;
+          const entries = await messages.entries(rangeFrom(conversation, 1));
+          ok(entries.length >= head, `The head is ${head}, but ${entries.length} entries can be read.`);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      };
+      for (const _ of upTo(20)) {
+        const conversations = times(20, fresh.conversation);
+        const looking = conversations.map(look);
+        for (const __ of upTo(3)) await Promise.all(conversations.map((one) => messages.append(messageRequest(one))));
+        await Promise.all(looking);
+      }
+    },
+  },
+  {
     name: "counts messages, and no other entries, up to each point",
     async run({ stores: { messages } }) {
       const conversation = fresh.conversation();

@@ -47,7 +47,11 @@ export function createSqliteChangeFeed(options: {
   };
 
   const after = async (position: number): Promise<readonly Change[]> => {
-    if (position < tailAfter) return options.reader.call("changesAfter", position, batchMax);
+    if (position < tailAfter) {
+      const page = await options.reader.call("changesAfter", position, batchMax);
+      // The reader may have seen a commit whose entries are not known here yet: it comes with the next page.
+      return page.filter((change) => change.position <= newest);
+    }
     const index = firstAfter(tail, position);
     return tail.slice(index, index + batchMax);
   };

@@ -41,6 +41,8 @@ export function createSqliteMessageStore(parts: {
       }
       if (unknown.length === 0) return heads;
       for (const [conversation, head] of await reader.call("heads", unknown)) heads.set(conversation, head);
+      // The reader may have seen a commit whose entries are not known here yet.
+      await writer.whenKnown(unknown);
       return heads;
     },
     async messagesUpTo(points) {

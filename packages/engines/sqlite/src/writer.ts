@@ -1,5 +1,5 @@
 import { type AppendOutcome, type AppendRequest, type CancelTimer, type Clock, invariant } from "@tidings/core";
-import { TidingsError } from "@tidings/protocol";
+import { type ConversationId, TidingsError } from "@tidings/protocol";
 import { type AppendedBatch, decodeOutcome, encodeAppends } from "./append-batch.ts";
 import { DatabaseThread } from "./database-thread.ts";
 import type { Call, CallResult, Writes } from "./operations.ts";
@@ -115,6 +115,18 @@ export class Writer {
     });
   }
 
+  /**
+   * Resolves when no transaction with one of the conversations is under way that others may see already while its
+   * answer, and so its entries, are still to come.
+   */
+  async whenKnown(conversations: readonly ConversationId[]): Promise<void> {
+    const flight = this.#flight;
+    if (flight === undefined) return;
+    flight.conversations ??= new Set(flight.appends.map(({ request }) => request.conversation));
+    const { conversations: concerned } = flight;
+    if (conversations.some((conversation) => concerned.has(conversation))) await flight.ended;
+  }
+
   /** Takes nothing new, and resolves when everything taken is settled. */
   async drain(): Promise<void> {
     this.#refusal ??= new TidingsError("unavailable", { detail: "The database is closing." });
@@ -176,7 +188,8 @@ export class Writer {
     this.#advancesDue = false;
     this.#cancelAdvance?.();
     this.#cancelAdvance = undefined;
-    this.#flight = { appends, calls };
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    this.#flight = { appends, calls, ended, end };
     this.#thread.post({
       appends: appends.length === 0 ? undefined : encodeAppends(appends.map(({ request }) => request)),
       calls: calls.map(({ call }) => call),
@@ -207,12 +220,13 @@ export class Writer {
     const flight = this.#flight;
     if (flight === undefined) return;
     this.#flight = undefined;
+    flight.end();
     if (answer.answer === "committed") this.#settle(flight, answer);
     else if (answer.answer === "failed") this.#fail(flight, answer.failure);
     this.#schedule();
   }
 
-  #settle({ appends, calls }: Flight, { appended, results }: WriterAnswer & { answer: "committed" }): void {
+  #settle({ appends, calls }: Taken, { appended, results }: WriterAnswer & { answer: "committed" }): void {
     this.#commits += 1;
     if (appended !== undefined) {
       this.#onCommitted({ requests: appends.map(({ request }) => request), appended });
@@ -229,7 +243,7 @@ export class Writer {
    * A transaction failed. What waits is rejected with it: a later message of a sender must not be stored where an
    * earlier one was not (G4).
    */
-  #fail(flight: Flight, { sentence, fatal }: { sentence: string; fatal: boolean }): void {
+  #fail(flight: Taken, { sentence, fatal }: { sentence: string; fatal: boolean }): void {
     const error = new TidingsError("unavailable", { detail: sentence });
     if (fatal) this.#refusal ??= error;
     this.#rejectAll(flight, error);
@@ -239,12 +253,13 @@ export class Writer {
   #end(error: TidingsError): void {
     this.#refusal ??= error;
     const flight = this.#flight ?? { appends: [], calls: [] };
+    this.#flight?.end();
     this.#flight = undefined;
     this.#rejectAll(flight, this.#refusal);
     this.#schedule();
   }
 
-  #rejectAll(flight: Flight, error: TidingsError): void {
+  #rejectAll(flight: Taken, error: TidingsError): void {
     const rejected = [...flight.appends, ...flight.calls, ...this.#appends.slice(this.#appendsFrom), ...this.#calls];
     this.#appends = [];
     this.#appendsFrom = 0;
@@ -265,4 +280,11 @@ type WaitingCall = {
   readonly settle: (result: CallResult) => void;
   readonly reject: (error: Error) => void;
 };
-type Flight = { readonly appends: readonly Waiting[]; readonly calls: readonly WaitingCall[] };
+type Taken = { readonly appends: readonly Waiting[]; readonly calls: readonly WaitingCall[] };
+/** The transaction under way. */
+type Flight = Taken & {
+  readonly ended: Promise<void>;
+  readonly end: () => void;
+  /** Of its appends; made when somebody asks. */
+  conversations?: ReadonlySet<ConversationId>;
+};
