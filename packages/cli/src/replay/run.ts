@@ -34,8 +34,11 @@ export type ReplayOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Enough to keep the server's commits full, little enough that the latencies are the server's. */
-const inFlightMax = 128;
+/**
+ * Messages that wait for their acknowledgement at a time. Enough to keep the server's commits full, little enough that the latencies
+ * are the server's. More than that where an answer to a poll takes what has gathered meanwhile: else it would be a poll a message.
+ */
+const inFlightMax: Record<TransportName, number> = { ws: 32, longpoll: 128, poll: 128 };
 
 /** Replays the files; resolves with the summary and remarks for people. Rejects when the replay itself could not go on. */
 export async function runReplay(options: ReplayOptions): Promise<{ summary: ReplaySummary; remarks: string[] }> {
@@ -101,7 +104,7 @@ async function replayPlan(
     const startedAtMs = performance.now();
     await feedMessages({
       messages: plan.messages,
-      inFlightMax,
+      inFlightMax: inFlightMax[options.transport],
       speed: options.speed,
       before: (message) => restarts.before(message),
       send: async (message) => {

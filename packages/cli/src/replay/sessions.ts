@@ -72,6 +72,35 @@ export function openSessions(options: {
     }),
   );
 
+  /** Each sender's last send; it never rejects. */
+  const lastSends = new Map<number, Promise<void>>();
+
+  const sendNow = async (message: PlannedMessage): Promise<void> => {
+    const conversation = groups[message.group]?.conversation;
+    const client = clients[message.sender];
+    const mentioned = message.mention === undefined ? undefined : people[message.mention]?.userId;
+    if (conversation === undefined || client === undefined) return;
+    const sentAtMs = performance.now();
+    sent += 1;
+    checker.noteSent(message, sentAtMs);
+    try {
+      const taken = await client.send(
+        { conversation },
+        {
+          message_id: message.id,
+          text: message.text,
+          ...(mentioned === undefined ? {} : { mentions: [mentioned] }),
+        },
+      );
+      lastNewsAtMs = performance.now();
+      ackLatencies.record(lastNewsAtMs - sentAtMs);
+      acked += 1;
+      if (taken.seq !== undefined) checker.noteAcknowledged(message, taken.seq);
+    } catch (error) {
+      firstRefusal ??= error instanceof Error ? error.message : String(error);
+    }
+  };
+
   return {
     async start(signal, onProgress) {
       let live = 0;
@@ -83,30 +112,12 @@ export function openSessions(options: {
       });
     },
 
-    async send(message) {
-      const conversation = groups[message.group]?.conversation;
-      const client = clients[message.sender];
-      const mentioned = message.mention === undefined ? undefined : people[message.mention]?.userId;
-      if (conversation === undefined || client === undefined) return;
-      const sentAtMs = performance.now();
-      sent += 1;
-      checker.noteSent(message, sentAtMs);
-      try {
-        const taken = await client.send(
-          { conversation },
-          {
-            message_id: message.id,
-            text: message.text,
-            ...(mentioned === undefined ? {} : { mentions: [mentioned] }),
-          },
-        );
-        lastNewsAtMs = performance.now();
-        ackLatencies.record(lastNewsAtMs - sentAtMs);
-        acked += 1;
-        if (taken.seq !== undefined) checker.noteAcknowledged(message, taken.seq);
-      } catch (error) {
-        firstRefusal ??= error instanceof Error ? error.message : String(error);
-      }
+    send(message) {
+      if (options.transport === "ws") return sendNow(message);
+      // These transports send one message at a time: what waits for its turn in the client is not sent yet.
+      const sending = (lastSends.get(message.sender) ?? Promise.resolve()).then(() => sendNow(message));
+      lastSends.set(message.sender, sending);
+      return sending;
     },
 
     async sync(users, signal) {
