@@ -6,8 +6,8 @@ import { migrations, writerPragmas } from "../../../packages/engines/sqlite/src/
 import { createMessageIds, messageText } from "../load/message.ts";
 
 /**
- * A floor: one thread that does nothing but commit messages, `groupSize` to a transaction, in turn to `conversations`. Writes
- * the rows that it made durable each second to the standard output.
+ * A floor: one thread that does nothing but commit messages, `groupSize` to a transaction, in turn to `conversations`, straight
+ * into the tables in which they stay. Writes the rows that it made durable each second to the standard output.
  *
  * node sqlite-loop.ts FOLDER GROUP_SIZE CONVERSATIONS DURATION_MS
  */
