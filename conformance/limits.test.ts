@@ -95,9 +95,11 @@ describe("of one user,", () => {
   const sessionsPerUser = 3;
   const messagesBurst = 20;
   const requestsBurst = 30;
+  const requestsUnderWay = 4;
   const tidings = serveTests({
     flags: [
       ...["--sessions-per-user", String(sessionsPerUser), "--login-attempts-per-minute", "5"],
+      ...["--requests-under-way-per-user", String(requestsUnderWay)],
       ...["--messages-per-second", "1", "--messages-burst", String(messagesBurst)],
       ...["--requests-per-second", "1", "--requests-burst", String(requestsBurst)],
     ],
@@ -167,6 +169,25 @@ describe("of one user,", () => {
     expect(answers).toBeGreaterThan(0);
     expectProblem(await tidings().request(user, "GET /v1/me"), "rate-limited");
     expect((await tidings().request(await tidings().user(), "GET /v1/me")).status).toBe(200);
+  });
+
+  test("no more requests that are answered at the same time; one that ends makes room", async () => {
+    const user = await tidings().user();
+    const leave = new AbortController();
+    const poll = (signal: AbortSignal | null) =>
+      fetch(`${tidings().url}/v1/sync`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${user.token}`, "content-type": "application/json" },
+        body: JSON.stringify({ have: {}, wait_ms: 20_000 }),
+        signal,
+      });
+    const waiting = Array.from({ length: requestsUnderWay }, () => poll(leave.signal));
+    const left = Promise.allSettled(waiting);
+    await expect.poll(() => tidings().metric("tidings_waiting_polls")).toBe(requestsUnderWay);
+    expectProblem(await tidings().request(user, "GET /v1/me"), "rate-limited");
+    leave.abort();
+    await left;
+    await expect.poll(async () => (await tidings().request(user, "GET /v1/me")).status).toBe(200);
   });
 
   test("no more attempts at his password than a person needs, also with the right one", async () => {

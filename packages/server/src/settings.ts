@@ -74,6 +74,11 @@ export const settingOptions = {
     help: "Other requests of one user, and all requests of an address without a token.",
   }),
   requestsBurst: integer({ default: 400, min: 1, help: "Such requests at once after a pause." }),
+  requestsUnderWayPerUser: integer({
+    default: 64,
+    min: 2,
+    help: "Requests of one user that are answered at the same time, long polls among them.",
+  }),
   sessionsPerUser: integer({ default: 20, min: 1, help: "Sessions that one user may have." }),
   sessionsMax: integer({ default: 50_000, min: 1, help: "Sessions of this machine." }),
   loginsPerSecond: integer({ default: 500, min: 1, help: "First sessions of clients that are admitted." }),

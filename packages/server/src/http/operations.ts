@@ -8,6 +8,7 @@ import { createGroupHandlers } from "./handlers/group-handlers.ts";
 import type { OperationHandlers } from "./operation.ts";
 import type { HttpAppParts } from "./parts.ts";
 import { createQueryReader } from "./query.ts";
+import { RequestsUnderWay } from "./requests-under-way.ts";
 
 /** Makes a route of every operation of the protocol. */
 export function addOperations(app: FastifyInstance, parts: HttpAppParts): void {
@@ -16,10 +17,11 @@ export function addOperations(app: FastifyInstance, parts: HttpAppParts): void {
     ...createGroupHandlers(parts),
     ...createConversationHandlers(parts),
   };
+  const underWay = new RequestsUnderWay({ perUserMax: parts.settings.requestsUnderWayPerUser });
   app.decorateRequest("caller", undefined);
   for (const name of Object.keys(httpOperations) as HttpOperationName[]) {
     // The table pairs each name with its own types; across all of them they are only known as unknown.
-    addOperation(app, parts, { name, operation: httpOperations[name], handle: handlers[name] as Handle });
+    addOperation(app, parts, { name, operation: httpOperations[name], handle: handlers[name] as Handle, underWay });
   }
 }
 
@@ -41,7 +43,12 @@ declare module "fastify" {
 function addOperation(
   app: FastifyInstance,
   parts: HttpAppParts,
-  { name, operation, handle }: { name: HttpOperationName; operation: HttpOperation; handle: Handle },
+  {
+    name,
+    operation,
+    handle,
+    underWay,
+  }: { name: HttpOperationName; operation: HttpOperation; handle: Handle; underWay: RequestsUnderWay },
 ): void {
   const { door } = parts;
   const checkParams = validator(operation.params);
@@ -54,7 +61,7 @@ function addOperation(
     url: operation.path,
     config: { operation: name },
     // Before the body is read: nobody is listened to for long whose token is not known.
-    onRequest: operation.auth ? createCallerCheck(name, parts) : createAddressCheck(parts),
+    onRequest: operation.auth ? createCallerCheck(name, parts, underWay) : createAddressCheck(parts),
     async handler(request, reply) {
       const answer = await handle({
         caller: request.caller,
@@ -88,17 +95,22 @@ function checkNoBody(body: unknown): undefined {
 
 const sends: ReadonlySet<HttpOperationName> = new Set(["sendMessage", "sendDirect"]);
 
-function createCallerCheck(name: HttpOperationName, { authenticator, rateLimits, door }: HttpAppParts) {
+function createCallerCheck(
+  name: HttpOperationName,
+  { authenticator, rateLimits, door }: HttpAppParts,
+  underWay: RequestsUnderWay,
+) {
   const isSend = sends.has(name);
-  return (request: FastifyRequest, _reply: FastifyReply, done: HookHandlerDoneFunction): void => {
-    check(request).then(() => done(), done);
+  return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
+    check(request, reply).then(() => done(), done);
   };
 
-  async function check(request: FastifyRequest): Promise<void> {
+  async function check(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const caller = await authenticate(request);
     door.pending.end(request.raw.socket);
     if (isSend) rateLimits.checkMessage(caller.user.user_id);
     else rateLimits.checkRequest(caller.user.user_id);
+    underWay.begin(caller.user.user_id, { socket: request.raw.socket, response: reply.raw });
     request.caller = caller;
   }
 
