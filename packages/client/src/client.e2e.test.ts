@@ -1,5 +1,5 @@
 import { type ConversationId, type Entry, type HttpAnswer, type MessageId, TidingsError } from "@tidings/protocol";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createApi, type TidingsApi } from "./api.ts";
 import { createClient } from "./client.ts";
 import { ServerProcess } from "./testing/server-process.ts";
@@ -22,8 +22,11 @@ beforeAll(async () => {
   ]);
 });
 
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.stop()));
+});
+
 afterAll(async () => {
-  await Promise.all(clients.map((client) => client.stop()));
   await server.remove();
 });
 
@@ -118,7 +121,7 @@ test("a server that drains hands its sessions over without a loss (G11)", async 
   const { seq = 0 } = await after;
   await to.reached(group, seq);
   expect(to.texts(group)).toEqual(["before", "after"]);
-});
+}, 60_000);
 
 test("a sender at its limit is slowed down, and its order stays (G4, G8)", async () => {
   const [ada, bob] = [await signUp(), await signUp()];
