@@ -11,6 +11,5 @@ export default defineConfig({
     hookTimeout: 30_000,
     allowOnly: false,
     restoreMocks: true,
-    expect: { requireAssertions: false },
   },
 });
