@@ -93,9 +93,9 @@ describe("the documents and the validators agree: what the server sends passes",
     ]),
   ];
 
-  test.each(sent)("%s", (name, schema, described) => {
+  test.each(sent)("%s", async (name, schema, described) => {
     const check = ajvFor(name.startsWith("frame") ? asyncApi : openApi).compile(described);
-    fc.assert(
+    await fc.assert(
       fc.property(arbitraryOf(schema as JsonSchema), (value) => {
         check(value);
         expect(check.errors ?? []).toEqual([]);
@@ -130,9 +130,9 @@ describe("the documents and the validators agree: what the server refuses is ref
     ]),
   ];
 
-  test.each(taken)("%s", (name, schema, described) => {
+  test.each(taken)("%s", async (name, schema, described) => {
     const check = ajvFor(name.startsWith("frame") ? asyncApi : openApi).compile(described);
-    fc.assert(
+    await fc.assert(
       fc.property(arbitraryOf(schema as JsonSchema), (value) => {
         expect(check(value)).toBe(true);
         for (const mutation of mutationsOf(schema as JsonSchema, value)) expect(check(mutation.value)).toBe(false);

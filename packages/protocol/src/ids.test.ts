@@ -14,16 +14,16 @@ import { validator } from "./validate.ts";
 const userIds = arbitraryOf(userIdSchema as JsonSchema) as fc.Arbitrary<UserId>;
 const isConversationId = validator(conversationIdSchema);
 
-test("a direct conversation has one id, whoever of the two asks", () => {
-  fc.assert(
+test("a direct conversation has one id, whoever of the two asks", async () => {
+  await fc.assert(
     fc.property(userIds, userIds, (one, other) => {
       expect(directConversationId(one, other)).toBe(directConversationId(other, one));
     }),
   );
 });
 
-test("the id of a direct conversation is valid and gives both users back, in code unit order", () => {
-  fc.assert(
+test("the id of a direct conversation is valid and gives both users back, in code unit order", async () => {
+  await fc.assert(
     fc.property(userIds, userIds, (one, other) => {
       const conversation = isConversationId(directConversationId(one, other));
       expect(directUsers(conversation)).toEqual([one, other].sort((a, b) => (a < b ? -1 : 1)));
@@ -31,8 +31,8 @@ test("the id of a direct conversation is valid and gives both users back, in cod
   );
 });
 
-test("two pairs of users never share an id", () => {
-  fc.assert(
+test("two pairs of users never share an id", async () => {
+  await fc.assert(
     fc.property(userIds, userIds, userIds, userIds, (a, b, c, d) => {
       fc.pre(new Set([a, b, c, d]).size === 4);
       expect(directConversationId(a, b)).not.toBe(directConversationId(c, d));

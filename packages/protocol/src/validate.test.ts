@@ -27,9 +27,9 @@ const sentSchemas: [string, TSchema][] = [
 ];
 
 describe("what a schema describes is taken", () => {
-  test.each([...requestSchemas, ...sentSchemas])("%s", (_, schema) => {
+  test.each([...requestSchemas, ...sentSchemas])("%s", async (_, schema) => {
     const check = validator(schema);
-    fc.assert(
+    await fc.assert(
       fc.property(arbitraryOf(schema as JsonSchema), (value) => {
         expect(check(value)).toBe(value);
       }),
@@ -39,9 +39,9 @@ describe("what a schema describes is taken", () => {
 });
 
 describe("a request with one wrong field is refused, and the field is named", () => {
-  test.each(requestSchemas)("%s", (_, schema) => {
+  test.each(requestSchemas)("%s", async (_, schema) => {
     const check = validator(schema);
-    fc.assert(
+    await fc.assert(
       fc.property(arbitraryOf(schema as JsonSchema), (value) => {
         for (const mutation of mutationsOf(schema as JsonSchema, value)) {
           const refusal = refusalOf(check, mutation.value);
@@ -125,8 +125,8 @@ describe("sizes", () => {
     expect(refusalOf(check, { any: nested(200_000) }).code).toBe("too-deep");
   });
 
-  test("depth counts objects and arrays, and stops one past the limit", () => {
-    fc.assert(
+  test("depth counts objects and arrays, and stops one past the limit", async () => {
+    await fc.assert(
       fc.property(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 20 }), (depth, max) => {
         expect(depthOf(nested(depth), max)).toBe(Math.min(depth, max + 1));
       }),
