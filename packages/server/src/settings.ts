@@ -114,7 +114,11 @@ export const settingOptions = {
     min: 1024,
     help: "Unsent bytes of a socket above which it gets heads instead of entries, until it has caught up.",
   }),
-  drainMs: integer({ default: 60_000, min: 0, help: "Time over which sessions are sent away when the server stops." }),
+  drainMs: integer({
+    default: 5_000,
+    min: 0,
+    help: "Time over which sessions are sent away when the server stops; where others take them over, a minute is gentle.",
+  }),
 } as const satisfies Record<string, Option<unknown>>;
 
 export type Settings = { readonly [Name in keyof typeof settingOptions]: OptionValue<(typeof settingOptions)[Name]> };

@@ -312,7 +312,10 @@ export class SocketConnection {
         const conversations = await this.#parts.syncSession(session, sync.have);
         session.write(encodeFrame({ type: "synced", ...request, conversations }));
       } catch (error) {
-        this.#answer(toTidingsError(error, this.#parts.base.log), request);
+        const failure = toTidingsError(error, this.#parts.base.log);
+        // A resume that failed leaves the session with unknown holes: it comes back and resumes again.
+        if (sync.request === undefined) this.#end(failure.code, failure);
+        else this.#answer(failure, request);
       } finally {
         this.#syncsWaiting -= 1;
       }

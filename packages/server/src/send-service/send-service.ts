@@ -1,4 +1,5 @@
 import {
+  asSeq,
   checkMessageSize,
   directConversationId,
   directUsers,
@@ -36,12 +37,16 @@ export function createSendService(base: Base, parts: { access: AccessService; us
         return append(conversation, sender, message);
       }
       const checked = (before ?? Promise.resolve()).then(() => checkSender(conversation, sender, target));
-      // Registered before `settled`, so the append has begun when the sender's next check begins.
-      const taken = checked.then(() => append(conversation, sender, message));
-      const settled = checked.catch(handledByTaken).finally(() => {
-        if (checking.get(sender) === settled) checking.delete(sender);
+      // Registered before `over`, so the append has begun when the sender's next check begins.
+      const taken = checked.then(
+        () => append(conversation, sender, message),
+        (refusal: unknown) => answerRepetition(conversation, sender, { message, refusal }),
+      );
+      const over = checked.catch(passOnIfRetryable).finally(() => {
+        if (checking.get(sender) === over) checking.delete(sender);
       });
-      checking.set(sender, settled);
+      over.catch(handledByTaken);
+      checking.set(sender, over);
       return taken;
     },
   };
@@ -63,6 +68,24 @@ export function createSendService(base: Base, parts: { access: AccessService; us
       throw new TidingsError("user-not-found", { detail: "Nobody has this user id." });
     await access.openDirect(conversation);
     await access.accessAsMember(conversation, sender);
+  }
+
+  /**
+   * Who may not write there any more may still ask again for the answer to what he wrote when he might (G2). The store looks
+   * for the message's name before it looks at a condition that never holds; so nothing can be stored by the question.
+   */
+  async function answerRepetition(
+    conversation: ConversationId,
+    sender: UserId,
+    refused: { message: MessageInput; refusal: unknown },
+  ): Promise<TakenMessage> {
+    const { message, refusal } = refused;
+    if (!(refusal instanceof TidingsError) || refusal.code !== "not-a-member") throw refusal;
+    const key = { sender, messageId: message.message_id };
+    const drafts = [encodeDraft(bodyOf(sender, message), clock.nowMs())];
+    const outcome = await stores.messages.append({ conversation, drafts, key, ifGroupSeq: neverTheGroupSeq });
+    if (outcome.outcome !== "duplicate") throw refusal;
+    return { conversation, messageId: message.message_id, seq: outcome.seq, atMs: outcome.atMs };
   }
 
   async function append(conversation: ConversationId, sender: UserId, message: MessageInput): Promise<TakenMessage> {
@@ -95,6 +118,16 @@ function bodyOf(sender: UserId, message: MessageInput): EntryBody {
   };
 }
 
+const neverTheGroupSeq = asSeq(Number.MAX_SAFE_INTEGER);
+
+/**
+ * A check that may succeed later fails those that wait behind it too, or a later message would overtake the one that comes
+ * again (G4). Any other refusal settles its message, and the queue goes on.
+ */
+function passOnIfRetryable(error: unknown): void {
+  if (!(error instanceof TidingsError) || error.entry.retryable) throw error;
+}
+
 function handledByTaken(): void {
-  // The sender gets this failure through his own promise; the queue only has to go on.
+  // The senders get this failure through their own promises.
 }
