@@ -69,10 +69,15 @@ export class RawSocket {
     return await this.next("welcome");
   }
 
-  /** The first frame of these types that was not asked for before; waits for it. Rejects when the connection ends without one. */
+  /**
+   * The first frame of these types, or of any if none is named, that was not asked for before; waits for it. Rejects when the
+   * connection ends without one.
+   */
   async next<T extends ServerFrame["type"]>(...types: readonly T[]): Promise<Extract<ServerFrame, { type: T }>> {
     for (;;) {
-      const index = this.frames.findIndex(({ type }) => (types as readonly string[]).includes(type));
+      const index = this.frames.findIndex(
+        ({ type }) => types.length === 0 || (types as readonly string[]).includes(type),
+      );
       if (index !== -1) return this.frames.splice(index, 1)[0] as Extract<ServerFrame, { type: T }>;
       if (this.#isClosed) {
         const rest = JSON.stringify(this.frames).slice(0, 500);
@@ -219,5 +224,9 @@ export function encodeFrame({ payload, opcode = opcodes.text, fin = true, reserv
   if (header.length === 10) header.writeBigUInt64BE(BigInt(length), 2);
   if (!masked) return Buffer.concat([header, payload]);
   const key = Buffer.from([0x11, 0xa2, 0x33, 0xc4]);
-  return Buffer.concat([header, key, payload.map((byte, index) => byte ^ (key[index & 3] as number))]);
+  const maskedPayload = Buffer.from(payload);
+  for (let index = 0; index < length; index += 1) {
+    maskedPayload[index] = (payload[index] as number) ^ (key[index & 3] as number);
+  }
+  return Buffer.concat([header, key, maskedPayload]);
 }
