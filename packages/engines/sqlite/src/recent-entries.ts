@@ -4,7 +4,7 @@ import type { Committed } from "./writer.ts";
 
 /**
  * What is kept of recent entries: their text, and what keeping one costs beside it (G8). More than can be unsettled at a
- * time (see settle-entries.ts): two times 8 MiB of text in 8,192 entries.
+ * time (see settle-entries.ts): two times 8 MiB of text in 20,480 entries.
  */
 export const recentBytesMax = 32 * 1024 * 1024;
 const entryOverheadBytes = 160;

@@ -9,7 +9,7 @@ import type { DatabaseSync } from "node:sqlite";
  * What is not settled is known to the threads that need it: the writer thread keeps the keys, the calling side the
  * entries (see recent-entries.ts). Opening the database settles what the last process left.
  */
-export const settlingDefaults = { rowsMin: 4_096, charactersMin: 8 * 1024 * 1024 };
+export const settlingDefaults = { rowsMin: 16_384, charactersMin: 8 * 1024 * 1024 };
 
 /** So many recent entries, or so much text in them, are settled. */
 export type Settling = { readonly rowsMin: number; readonly charactersMin: number };
