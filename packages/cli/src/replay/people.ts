@@ -1,5 +1,5 @@
 import { createApi } from "@tidings/client";
-import type { TidingsApi } from "@tidings/client";
+import type { FetchLike, TidingsApi } from "@tidings/client";
 import { asTokenId, limits, TidingsError } from "@tidings/protocol";
 import type { ConversationId, UserId } from "@tidings/protocol";
 import { CommandFailure } from "../failure.ts";
@@ -17,6 +17,7 @@ export type RealGroup = { readonly conversation: ConversationId; readonly head: 
 type Task = {
   readonly plan: Plan;
   readonly url: string;
+  readonly fetch: FetchLike;
   readonly signal: AbortSignal;
   readonly onProgress: (step: Step) => void;
 };
@@ -28,13 +29,13 @@ const namesTriedMax = 9;
 
 /** Every user of the plan with an account and a token: signed up, or logged in where an earlier replay signed him up. */
 export async function admitUsers(task: Task & { readonly passwordOf: (name: string) => string }): Promise<Person[]> {
-  const { plan, url, signal } = task;
-  const publicApi = createApi({ url });
+  const { plan, url, fetch, signal } = task;
+  const publicApi = createApi({ url, fetch });
   const people: Person[] = [];
   let done = 0;
   await forEachBounded(plan.users, signUpsAtOnce, async (user, index) => {
     const { userId, token } = await admitUser({ user, publicApi, passwordOf: task.passwordOf, signal });
-    people[index] = { userId, token, api: createApi({ url, token }) };
+    people[index] = { userId, token, api: createApi({ url, token, fetch }) };
     done += 1;
     task.onProgress({ done, total: plan.users.length });
   });

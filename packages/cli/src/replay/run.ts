@@ -7,6 +7,7 @@ import { CommandFailure } from "../failure.ts";
 import type { Progress, Step } from "../progress.ts";
 import { DeliveryChecker } from "./checker.ts";
 import { feedMessages } from "./feed.ts";
+import { createLightFetch } from "./light-fetch.ts";
 import { OwnServer } from "./own-server.ts";
 import { admitUsers, gatherGroups, readHeads, revokeTokens } from "./people.ts";
 import { planReplay } from "./plan.ts";
@@ -74,8 +75,9 @@ async function replayPlan(
   const { plan, url, server, signal, progress } = options;
   const show = (phase: string) => (step: Step) => progress.show(phase, step);
   const passwordOf = await passwords({ url, configFolder: options.configFolder, own: server !== undefined });
-  const people = await admitUsers({ plan, url, signal, passwordOf, onProgress: show("signing up") });
-  const groups = await gatherGroups({ plan, url, signal, people, onProgress: show("joining") });
+  const fetch = createLightFetch();
+  const people = await admitUsers({ plan, url, fetch, signal, passwordOf, onProgress: show("signing up") });
+  const groups = await gatherGroups({ plan, url, fetch, signal, people, onProgress: show("joining") });
   const userIds = people.map((person) => person.userId);
   const checker = new DeliveryChecker(plan, userIds, groups);
   const sessions = openSessions({
@@ -83,6 +85,7 @@ async function replayPlan(
     people,
     groups,
     url,
+    fetch,
     transport: options.transport,
     checker,
     onEnded: (user, error) => {

@@ -1,5 +1,5 @@
 import { createClient } from "@tidings/client";
-import type { ClientEvent, TidingsClient, TransportName } from "@tidings/client";
+import type { ClientEvent, FetchLike, TidingsClient, TransportName } from "@tidings/client";
 import type { ConversationId } from "@tidings/protocol";
 import type { Step } from "../progress.ts";
 import { forEachBounded } from "../retry.ts";
@@ -37,6 +37,7 @@ export function openSessions(options: {
   people: readonly Person[];
   groups: readonly RealGroup[];
   url: string;
+  fetch: FetchLike;
   transport: TransportName;
   checker: DeliveryChecker;
   /** A session ended for good, which ends the replay. */
@@ -67,6 +68,7 @@ export function openSessions(options: {
       transport: options.transport,
       have: headsOf(plan, groups, user),
       name: "tidings replay",
+      fetch: options.fetch,
       pollIntervalMs: Math.max(1_000, (people.length / pollsPerSecond) * 1_000),
       onEvent: (event) => handle(user, event),
     }),
