@@ -24,8 +24,8 @@ export type TidingsServer = {
   readonly kill: () => Promise<void>;
   /** Starts it again on the same data, as another process on another port. */
   readonly restart: () => Promise<TidingsServer>;
-  /** Starts another one on a copy of the data. This one must have ended. */
-  readonly twin: () => Promise<TidingsServer>;
+  /** Starts another one on a copy of the data, with further flags for Node. This one must have ended. */
+  readonly twin: (furtherFlags: readonly string[]) => Promise<TidingsServer>;
   /** Ends it and deletes its data. */
   readonly close: () => Promise<void>;
 };
@@ -66,10 +66,10 @@ async function startOn(own: string, nodeFlags: readonly string[]): Promise<Tidin
       await server.kill();
     },
     restart: () => startOn(own, nodeFlags),
-    twin: () => {
+    twin: (furtherFlags) => {
       const copy = `${own}-${randomUUID().slice(0, 8)}`;
       cpSync(own, copy, { recursive: true });
-      return startOn(copy, nodeFlags);
+      return startOn(copy, [...nodeFlags, ...furtherFlags]);
     },
     close: async () => {
       http.close();
