@@ -76,7 +76,7 @@ async function readAll(user: TestUser, conversation: ConversationId): Promise<Me
   }
 }
 
-test("what was acknowledged is there once, dense and in sender order, after every SIGKILL; a retry is answered as at first (G1, G2, G3, G4)", async () => {
+test("what was acknowledged is there once, dense and in sender order, after every SIGKILL (G1, G2, G3, G4)", async () => {
   const sent: Sent[] = [];
   for (let round = 1; round <= rounds; round += 1) {
     // The moment is drawn as a number of acknowledgements, so that there is always a stream to fall into.
