@@ -184,7 +184,14 @@ export function settingsHelp(): string {
 export type SettingName = keyof typeof settingOptions;
 export const settingNames = Object.keys(settingOptions) as readonly SettingName[];
 
-const variablesOfClients = ["TIDINGS_URL", "TIDINGS_CONFIG", "TIDINGS_PASSWORD", "TIDINGS_PROFILE"];
+const variablesOfClients = [
+  "TIDINGS_URL",
+  "TIDINGS_CONFIG",
+  "TIDINGS_PASSWORD",
+  "TIDINGS_PROFILE",
+  "TIDINGS_TOKEN",
+  "TIDINGS_DEBUG",
+];
 
 export const flagOf = (name: SettingName): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 export const variableOf = (name: SettingName): string => `TIDINGS_${flagOf(name).replaceAll("-", "_").toUpperCase()}`;
