@@ -299,6 +299,16 @@ describe("is taken as it is:", () => {
     expect(await again.next("deliver")).toMatchObject({ from_seq: head + 1 });
   });
 
+  test("a hello in the same packet as the upgrade, and a send behind it", async () => {
+    const { message_id } = sendOf({});
+    const frames = [{ type: "hello", token: user.token, have: {} }, sendOf({ message_id })];
+    const early = Buffer.concat(frames.map((frame) => encodeFrame({ payload: Buffer.from(JSON.stringify(frame)) })));
+    const socket = await RawSocket.open(tidings().port, { early });
+    sockets.push(socket);
+    await socket.next("welcome");
+    expect(await socket.next("ack")).toMatchObject({ message_id });
+  });
+
   test("a message in many pieces, with a ping between them", async () => {
     const socket = await openSession();
     const frame = sendOf({ text: "in pieces \u{1f30a}" });

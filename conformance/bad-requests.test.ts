@@ -118,6 +118,7 @@ describe("a request is refused that", () => {
       "before=0",
       "limit=0",
       "limit=201",
+      "limit=1&limit=2",
       "limit=x",
     ]) {
       const answer = await tidings().request(user, `GET /v1/conversations/${group}/entries?${query}`);

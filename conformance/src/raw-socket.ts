@@ -23,7 +23,7 @@ export class RawSocket {
   /** Connects and upgrades. Rejects with an `UpgradeRefused` if the server answers anything but 101. */
   static async open(port: number, options: UpgradeOptions = {}): Promise<RawSocket> {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    socket.write(upgradeRequest(port, options));
+    socket.write(Buffer.concat([Buffer.from(upgradeRequest(port, options)), options.early ?? Buffer.alloc(0)]));
     const { head, rest } = await readHead(socket);
     if (!head.startsWith("HTTP/1.1 101 ")) throw await UpgradeRefused.read(socket, head, rest);
     return new RawSocket(socket, rest);
@@ -132,6 +132,8 @@ export type UpgradeOptions = {
   readonly path?: string;
   /** Besides those of the upgrade, or instead of them; null leaves one of them out. */
   readonly headers?: Readonly<Record<string, string | null>>;
+  /** Bytes to send before the upgrade is answered. */
+  readonly early?: Buffer;
 };
 
 export function upgradeRequest(port: number, { path = "/v1/socket", headers = {} }: UpgradeOptions = {}): string {
