@@ -15,12 +15,17 @@ export async function feedMessages(options: {
   /** Resolves when the message is settled; a rejection ends the feed. */
   send: (message: PlannedMessage) => Promise<void>;
   signal: AbortSignal;
+  /** The real one unless told. */
+  clock?: FeedClock;
 }): Promise<void> {
-  const { messages, inFlightMax, speed, signal } = options;
-  const startedAt = performance.now();
+  const { messages, inFlightMax, speed, signal, clock = realClock } = options;
+  const startedAtMs = clock.nowMs();
   const inFlight = new Set<Promise<void>>();
   for (const message of messages) {
-    if (speed !== undefined) await sleepUntil(startedAt + (message.dueMinutes * 60_000) / speed, signal);
+    if (speed !== undefined) {
+      const waitMs = startedAtMs + (message.dueMinutes * 60_000) / speed - clock.nowMs();
+      if (waitMs > 0) await clock.sleep(waitMs, signal);
+    }
     await options.before(message);
     while (inFlight.size >= inFlightMax) await Promise.race(inFlight);
     signal.throwIfAborted();
@@ -30,7 +35,14 @@ export async function feedMessages(options: {
   await Promise.all(inFlight);
 }
 
-async function sleepUntil(atMs: number, signal: AbortSignal): Promise<void> {
-  const waitMs = atMs - performance.now();
-  if (waitMs > 0) await sleep(waitMs, undefined, { signal });
-}
+export type FeedClock = {
+  /** Milliseconds from an arbitrary start. */
+  nowMs(): number;
+  /** Rejects when the signal aborts. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+};
+
+const realClock: FeedClock = {
+  nowMs: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+};
