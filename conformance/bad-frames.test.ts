@@ -309,6 +309,20 @@ describe("is taken as it is:", () => {
     expect(await socket.next("ack")).toMatchObject({ message_id });
   });
 
+  test("2,000 sends behind a hello, before its welcome: each is acknowledged, or refused for a while", async () => {
+    const socket = await open();
+    socket.send({ type: "hello", token: user.token, have: {} });
+    const ids = Array.from({ length: 2_000 }, () => sendOf({}).message_id);
+    for (const message_id of ids) socket.send(sendOf({ message_id }));
+    const answered = new Set<string | undefined>();
+    while (answered.size < ids.length) {
+      const frame = await socket.next("ack", "error");
+      if (frame.type === "error") expect(frame).toMatchObject({ code: "rate-limited", retryable: true });
+      answered.add(frame.message_id);
+    }
+    expect(answered).toEqual(new Set(ids));
+  });
+
   test("a message in many pieces, with a ping between them", async () => {
     const socket = await openSession();
     const frame = sendOf({ text: "in pieces \u{1f30a}" });

@@ -88,6 +88,8 @@ export class SocketConnection {
     this.#state = next;
     switch (action) {
       case "admit":
+        // What comes behind the hello in the same packet is queued; the rest can wait where it costs us nothing (G8).
+        this.#webSocket.pause();
         this.#admit(what.frame as HelloFrame).then(
           () => undefined,
           (error: unknown) => this.#event("refused", { error: toTidingsError(error, this.#parts.base.log) }),
@@ -188,6 +190,7 @@ export class SocketConnection {
     const queued = this.#queued;
     this.#queued = [];
     for (const frame of queued) this.#serve(frame);
+    this.#webSocket.resume();
   }
 
   /** A membership that ended while they were read is not among them: its end was told before there was anybody to tell (G7). */
@@ -366,6 +369,8 @@ export class SocketConnection {
 
   #close(code: number, reason: string): void {
     this.#state = "ended";
+    // The client's own close has to be read.
+    this.#webSocket.resume();
     this.#webSocket.close(code, reason);
   }
 
@@ -388,8 +393,8 @@ function targetOf(frame: SendFrame): Target {
   throw new TidingsError("invalid-request", { detail: "A send has either a conversation or a user to go to." });
 }
 
-/** Frames that came before the welcome. */
-const queuedFramesMax = 256;
+/** Frames that came in one read with the hello: more than go into the 64 KiB of one. */
+const queuedFramesMax = 2_048;
 const badFramesMax = 20;
 /** Of one session; each holds a message until the store has it. */
 const sendsUnderWayMax = 1_000;
