@@ -35,7 +35,7 @@ export function createProgress(
       phaseShown = phase;
       if (stream.isTTY) {
         clear();
-        stream.write(formatBar(phase, step).slice(0, (stream.columns ?? 80) - 1));
+        stream.write(formatBar(phase, step).slice(0, (stream.columns || 80) - 1));
         barOnScreen = true;
       } else {
         stream.write(`${phase}: ${formatCount(step.done)} of ${formatCount(step.total)}\n`);

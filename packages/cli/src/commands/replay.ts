@@ -53,7 +53,7 @@ async function replay(
   }
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort(new CommandFailure("Interrupted.", { exitCode: exitCodes.interrupted }));
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  for (const name of endSignals) process.once(name, interrupt);
   try {
     const { summary, remarks } = await runReplay({
       files,
@@ -72,9 +72,12 @@ async function replay(
     context.out.value(summary);
     return isFlawless(summary) ? exitCodes.ok : exitCodes.failure;
   } finally {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    for (const name of endSignals) process.off(name, interrupt);
   }
 }
+
+/** Whoever ends the replay ends its server, too. */
+const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 function parseSpeed(text: string): number {
   const factor = Number(text);

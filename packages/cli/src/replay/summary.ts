@@ -71,7 +71,7 @@ export function formatSummary(summary: ReplaySummary, remarks: readonly string[]
   const restarts = summary.restarts === 0 ? "" : `, ${plural(summary.restarts, "restart")}`;
   return [
     `${plural(summary.files, "file")}, ${plural(summary.users, "user")}, ${plural(summary.groups, "group")}${restarts}`,
-    `sent        ${formatCount(summary.sent)} messages, ${formatCount(summary.acked)} acknowledged`,
+    `sent        ${plural(summary.sent, "message")}, ${formatCount(summary.acked)} acknowledged`,
     `delivered   ${formatCount(summary.delivered)} of ${formatCount(summary.expected_deliveries)}: ` +
       `${formatCount(summary.lost)} lost, ${formatCount(summary.duplicated)} duplicated, ${formatCount(summary.misordered)} misordered`,
     `took        ${summary.seconds.toFixed(1)} s: ${perSecond(summary.sent)} messages/s, ${perSecond(summary.delivered)} deliveries/s`,
