@@ -11,7 +11,7 @@ import { createTidingsCrowd } from "./tidings-crowd.ts";
  */
 export async function measureFanOut({ folder, quick, nodeFlags, progress }: MeasureOptions): Promise<Measurement> {
   const size = quick ? 300 : 1_000;
-  const rounds = quick ? 1 : 5;
+  const rounds = quick ? 1 : 4;
   progress(`fan-out: connecting ${size} clients to each server`);
   const tidings = await createTidingsCrowd(folder, size, nodeFlags);
   const crowds: Crowd[] = [tidings];
@@ -21,7 +21,7 @@ export async function measureFanOut({ folder, quick, nodeFlags, progress }: Meas
     for (const crowd of crowds) {
       progress(`fan-out: warming ${crowd.name}`);
       await runQuiet(crowd, 30);
-      await runBusy(crowd, { durationMs: quick ? 500 : 1_500, window });
+      await runBusy(crowd, { durationMs: 500, window });
     }
     const quiet = await takeTurns(crowds, rounds, (crowd) => {
       progress(`fan-out: quiet, ${crowd.name}`);
@@ -30,7 +30,7 @@ export async function measureFanOut({ folder, quick, nodeFlags, progress }: Meas
     const syncsBefore = tidings.syncs();
     const busy = await takeTurns(crowds, rounds, (crowd) => {
       progress(`fan-out: busy, ${crowd.name}`);
-      return runBusy(crowd, { durationMs: quick ? 500 : 1_000, window });
+      return runBusy(crowd, { durationMs: quick ? 300 : 700, window });
     });
     const cpuRatio = (of: typeof quiet, peer: string): number => medianRatio(cpuOf(of, "tidings"), cpuOf(of, peer));
     const figures = {
