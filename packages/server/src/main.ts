@@ -15,8 +15,8 @@ import { parseSettings, type Settings, SettingsError, settingsHelp, unknownVaria
  * The server's program. The one place that knows which engines there are: the embedded Tidings is SQLite for the databases and
  * the process itself for the ways between services.
  */
-const usage = `Usage: main.ts serve|doctor [options]
-       main.ts backup --to FILE [options]
+const usage = `Usage: tidings serve|doctor [options]
+       tidings backup --to FILE [options]
 
   serve    run Tidings
   doctor   say what an acknowledgement is worth here, and what is amiss

@@ -20,6 +20,7 @@ import { encodeAck, encodeFrame } from "./frames.ts";
 import { type About, parseClientFrame, type ParsedFrame } from "./parse-client-frame.ts";
 import type { ReceiveParts } from "./receive-parts.ts";
 import { Session } from "./session.ts";
+import { SyncQueue } from "./sync-queue.ts";
 import { TurnGate } from "./turn-gate.ts";
 
 /**
@@ -31,13 +32,12 @@ export class SocketConnection {
   readonly #webSocket: WebSocket;
   readonly #socket: Socket;
   readonly #turns = new TurnGate();
+  readonly #syncs = new SyncQueue();
   readonly #onAuthenticated: () => void;
   #state: SocketState = "awaiting-hello";
   #session: Session | undefined;
   #releaseRow: (() => void) | undefined;
   #queued: ParsedFrame[] = [];
-  #syncs: Promise<void> | undefined;
-  #syncsWaiting = 0;
   #sendsUnderWay = 0;
   #badFrames = 0;
   #cancelTimer: (() => void) | undefined;
@@ -296,20 +296,18 @@ export class SocketConnection {
   #sync(session: Session, frame: SyncFrame): void {
     try {
       this.#parts.rateLimits.checkRequest(session.caller.user.user_id);
-      if (this.#syncsWaiting >= syncsWaitingMax) throw new TidingsError("rate-limited", { retryAfterMs: 1_000 });
+      this.#syncs.checkRoom();
       this.#enqueueSync({ have: frame.have, request: frame.request });
     } catch (error) {
       this.#answer(toTidingsError(error), { request: frame.request });
     }
   }
 
-  /** One sync at a time for a session: each may write a whole budget, and they move the same cursors. */
   #enqueueSync(sync: { have: HelloFrame["have"]; request?: number }): void {
     const session = this.#session;
     if (session === undefined) return;
     const request = sync.request === undefined ? {} : { request: sync.request };
-    this.#syncsWaiting += 1;
-    const run = async (): Promise<void> => {
+    this.#syncs.run(async () => {
       try {
         if (session.closed) return;
         const conversations = await this.#parts.syncSession(session, sync.have);
@@ -319,14 +317,8 @@ export class SocketConnection {
         // A resume that failed leaves the session with unknown holes: it comes back and resumes again.
         if (sync.request === undefined) this.#end(failure.code, failure);
         else this.#answer(failure, request);
-      } finally {
-        this.#syncsWaiting -= 1;
       }
-    };
-    const done: Promise<void> = (this.#syncs === undefined ? run() : this.#syncs.then(run)).then(() => {
-      if (this.#syncs === done) this.#syncs = undefined;
     });
-    this.#syncs = done;
   }
 
   #tellNotifications(session: Session, after: number): void {
@@ -398,7 +390,6 @@ const queuedFramesMax = 2_048;
 const badFramesMax = 20;
 /** Of one session; each holds a message until the store has it. */
 const sendsUnderWayMax = 1_000;
-const syncsWaitingMax = 4;
 const notificationsAtOnceMax = 200;
 /** A client that heard goodbye has this long beyond its time before it is closed. */
 const goodbyeGraceMs = 2_000;
