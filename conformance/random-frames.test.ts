@@ -4,12 +4,15 @@ import { expect, test } from "vitest";
 import {
   type ConversationId,
   entrySchema,
+  errorCodes,
   type HttpAnswer,
+  httpOperations,
+  problemSchema,
   type ServerFrame,
   serverFrameSchemas,
   validator,
 } from "@tidings/protocol";
-import { Dice, drawBroken, drawMessage, drawText, type Names } from "./src/random-frames.ts";
+import { Dice, drawBody, drawBroken, drawMessage, drawParameter, drawText, type Names } from "./src/random-frames.ts";
 import { encodeFrame, RawSocket, upgradeRequest } from "./src/raw-socket.ts";
 import { OrdinaryPair, serveTests, type TestUser } from "./src/tidings-process.ts";
 
@@ -24,12 +27,13 @@ const tidings = serveTests({
   flags: [
     ...["--messages-per-second", "1000000", "--messages-burst", "1000000"],
     ...["--requests-per-second", "1000000", "--requests-burst", "1000000"],
-    ...["--logins-per-second", "1000000", "--sessions-per-user", "1000"],
+    ...["--logins-per-second", "1000000", "--sessions-per-user", "1000", "--login-attempts-per-minute", "1000000"],
   ],
 });
 
 const checks = new Map(Object.entries(serverFrameSchemas).map(([type, schema]) => [type, validator(schema)]));
 const checkEntry = validator(entrySchema);
+const checkProblem = validator(problemSchema);
 
 /** A server may be fed anything; what it says must be what the protocol says that it says. */
 function checkAnswer(frame: ServerFrame): void {
@@ -88,6 +92,7 @@ test("100,000 random and mutated frames leave the server serving, and its memory
 /** One connection's worth; answers how many frames it was. */
 async function attackOnce(dice: Dice, names: Names): Promise<number> {
   if (dice.chance(4)) return await attackHandshake(dice);
+  for (let n = dice.below(3); n > 0; n -= 1) await attackOperation(dice, names);
   const socket = await RawSocket.open(tidings().port);
   if (dice.chance(15)) {
     // Without a hello one frame is all that the server looks at.
@@ -113,6 +118,39 @@ async function attackOnce(dice: Dice, names: Names): Promise<number> {
   if (dice.chance(50)) socket.write(drawBroken(dice));
   leave(dice, socket);
   return frames.length + 1;
+}
+
+/** Those that change who the sessions under test are, and where, would end the attack instead of the server. */
+const sparedOperations = new Set(["revokeToken", "changeMe", "leaveGroup", "removeMember", "ban", "changeMember"]);
+const operations = Object.entries(httpOperations).filter(([name]) => !sparedOperations.has(name));
+
+/** One operation with whatever it takes drawn; whatever comes of that, it is an answer of the protocol and no fault. */
+async function attackOperation(dice: Dice, names: Names): Promise<void> {
+  const [, operation] = dice.pick(operations);
+  const path = operation.path.replaceAll(/:\w+/g, () => drawParameter(dice, names));
+  const queryNames = [...Object.keys(operation.query.properties), "limit", "after", "__proto__"];
+  const query = dice.chance(50) ? `?${dice.pick(queryNames)}=${drawParameter(dice, names)}` : "";
+  const fields = "body" in operation ? Object.keys(operation.body.properties) : ["name"];
+  const takesBody = operation.method !== "GET";
+  const answer = await fetch(`${tidings().url}${path}${query}`, {
+    method: operation.method,
+    headers: {
+      authorization: `Bearer ${names.token}`,
+      ...(takesBody ? { "content-type": "application/json" } : {}),
+    },
+    ...(takesBody
+      ? {
+          body: drawBody(
+            dice,
+            fields.filter((name) => name !== "wait_ms"),
+            names,
+          ),
+        }
+      : {}),
+  });
+  const text = await answer.text();
+  if (answer.status >= 400) expect(errorCodes).toContain(checkProblem(JSON.parse(text)).code);
+  expect(answer.status, `${operation.path}: ${text.slice(0, 500)}`).not.toBe(500);
 }
 
 function leave(dice: Dice, { socket }: RawSocket): void {

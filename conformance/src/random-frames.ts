@@ -144,6 +144,23 @@ function damage(dice: Dice, text: string): string {
   return dice.chance(10) ? damaged.slice(0, dice.below(damaged.length + 1)) : damaged;
 }
 
+/** A body for an operation with these fields, each of them absent, odd, or something of the session's. */
+export function drawBody(dice: Dice, fields: readonly string[], names: Names): string {
+  if (dice.chance(10)) return drawJson(dice, 4);
+  const own = [JSON.stringify(names.group), JSON.stringify(names.other), '"a name"', "5", "true"];
+  const drawn = fields
+    .filter(() => dice.chance(80))
+    .map((name) => `"${name}":${dice.pick(dice.chance(40) ? own : oddValues)}`);
+  if (dice.chance(10)) drawn.push(`${dice.pick(oddNames)}:${dice.pick(oddValues)}`);
+  return dice.chance(10) ? damage(dice, `{${drawn.join(",")}}`) : `{${drawn.join(",")}}`;
+}
+
+/** A value for a place in a path or a query. */
+export function drawParameter(dice: Dice, names: Names): string {
+  if (dice.chance(40)) return dice.pick([names.group, names.other, "1", "5"]);
+  return encodeURIComponent(dice.pick(oddValues).replace(/^"|"$/g, "").slice(0, 300).toWellFormed());
+}
+
 /** The text as a WebSocket message: whole, or in pieces with pings between them. */
 export function drawMessage(dice: Dice, text: string): Buffer {
   const payload = Buffer.from(text);
