@@ -30,10 +30,15 @@ type Sent = {
   seq?: number;
 };
 
-/** Sends ahead, without an end, until the connection is lost; answers with everything that was sent. */
-async function stream(sender: TestUser, round: number, onAck: () => void): Promise<Sent[]> {
+async function connect(sender: TestUser): Promise<RawSocket> {
   const socket = await RawSocket.open(tidings.port);
   await socket.hello(sender.token);
+  return socket;
+}
+
+/** Sends ahead, without an end, until the connection is lost; answers with everything that was sent. */
+async function stream(sender: TestUser, on: { socket: RawSocket; round: number; onAck: () => void }): Promise<Sent[]> {
+  const { socket, round, onAck } = on;
   const sent: Sent[] = [];
   const sendOne = (): void => {
     const turn = sent.length + 1;
@@ -86,7 +91,11 @@ test("what was acknowledged is there once, dense and in sender order, after ever
       acksLeft -= 1;
       if (acksLeft === 0) tidings.kill().then(killed.resolve, killed.reject);
     };
-    const streams = await Promise.all(senders.map((sender) => stream(sender, round, onAck)));
+    // Everybody is welcomed before anybody sends: the kill belongs to the streams, not to a hello.
+    const sockets = await Promise.all(senders.map(connect));
+    const streams = await Promise.all(
+      senders.map((sender, index) => stream(sender, { socket: sockets[index] as RawSocket, round, onAck })),
+    );
     await killed.promise;
     sent.push(...streams.flat());
     await tidings.startAgain();
