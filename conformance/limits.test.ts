@@ -206,7 +206,7 @@ describe("of one machine or address,", () => {
   const tidings = serveTests({
     flags: [
       ...["--pending-connections-per-address", String(pendingMax), "--sessions-max", String(sessionsMax)],
-      ...["--logins-per-second", "4", "--resumes-per-second", "400"],
+      ...["--logins-per-second", "2", "--resumes-per-second", "400"],
     ],
   });
 
