@@ -26,25 +26,35 @@ Measures Tidings beside peers and floors, in turn and in one run; about five min
   --quick        a small run, to see that everything works: its figures say little
   --json         one JSON object with the figures as the last line; the tables go to the standard error
   --folder DIR   where servers put their data: on the file system to be measured (default: ${tmpdir()})
-  --node-flags F flags for the Node that runs Tidings, for instance "--cpu-prof --cpu-prof-dir=profile"
+  --node-flags=F flags for the Node that runs Tidings, for instance "--cpu-prof --cpu-prof-dir=profile"
   --help
 `;
 
-const { values } = parseArgs({
-  options: {
-    only: { type: "string", multiple: true, default: Object.keys(measures) },
-    quick: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-    folder: { type: "string", default: tmpdir() },
-    "node-flags": { type: "string", default: "" },
-    help: { type: "boolean", default: false },
-  },
-});
+try {
+  const values = readArguments();
+  if (values.help) process.stdout.write(help);
+  else process.exitCode = await run(values);
+} catch (error) {
+  if (!(error instanceof TypeError) || !("code" in error) || !String(error.code).startsWith("ERR_PARSE_ARGS"))
+    throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}
 
-if (values.help) process.stdout.write(help);
-else process.exitCode = await run();
+function readArguments() {
+  return parseArgs({
+    options: {
+      only: { type: "string", multiple: true, default: Object.keys(measures) },
+      quick: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      folder: { type: "string", default: tmpdir() },
+      "node-flags": { type: "string", default: "" },
+      help: { type: "boolean", default: false },
+    },
+  }).values;
+}
 
-async function run(): Promise<number> {
+async function run(values: ReturnType<typeof readArguments>): Promise<number> {
   const unknown = values.only.filter((name) => measures[name] === undefined);
   if (unknown.length > 0) {
     process.stderr.write(
