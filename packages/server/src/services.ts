@@ -80,8 +80,15 @@ export interface AccessService {
   openDirect(conversation: ConversationId): Promise<void>;
   /** For a reader: also a former member, with `lastSeq`. Rejects as above. */
   accessAsReader(conversation: ConversationId, user: UserId): Promise<Access>;
-  /** For many at once; a conversation that the user may not know of is absent. */
-  accessAll(user: UserId, conversations: readonly ConversationId[]): Promise<ReadonlyMap<ConversationId, Access>>;
+  /**
+   * For many at once; a conversation that the user may not know of is absent. `once` says that the caller does not ask again
+   * soon: what was read for him takes up no room in the cache.
+   */
+  accessAll(
+    user: UserId,
+    conversations: readonly ConversationId[],
+    options?: { readonly once: boolean },
+  ): Promise<ReadonlyMap<ConversationId, Access>>;
   /** Forgets what is cached of a conversation, where it is not known what changed; `noteChanges` costs less. */
   forget(conversation: ConversationId, user?: UserId): void;
   /** Brings the caches up to changes that the Group DB holds: called after every `GroupStore.apply`. Again does no harm. */

@@ -6,19 +6,19 @@ const expiredMachineKeptMs = 10 * 60 * 1000;
 
 export function createMemoryConnectionDirectory(clock: Clock): ConnectionDirectory {
   const machines = new Map<MachineId, Machine>();
-  const machinesByUser = new Map<UserId, Set<MachineId>>();
+  const machinesByUser = new Map<UserId, readonly MachineId[]>();
 
   const forget = (id: MachineId): void => {
     for (const user of machines.get(id)?.users ?? []) forgetRow(user, id);
     machines.delete(id);
   };
   const forgetRow = (user: UserId, machine: MachineId): void => {
-    const own = machinesByUser.get(user);
-    own?.delete(machine);
-    if (own?.size === 0) machinesByUser.delete(user);
+    const others = (machinesByUser.get(user) ?? []).filter((one) => one !== machine);
+    if (others.length === 0) machinesByUser.delete(user);
+    else machinesByUser.set(user, others);
   };
   const known = (id: MachineId): Machine => {
-    const machine = machines.get(id) ?? { leaseEndMs: -Infinity, users: new Set() };
+    const machine = machines.get(id) ?? { leaseEndMs: -Infinity, users: new Set(), alone: [id] };
     machines.set(id, machine);
     return machine;
   };
@@ -33,9 +33,11 @@ export function createMemoryConnectionDirectory(clock: Clock): ConnectionDirecto
     },
     retire: async (id) => forget(id),
     async add(user, id) {
-      known(id).users.add(user);
-      const own = machinesByUser.get(user) ?? new Set();
-      machinesByUser.set(user, own.add(id));
+      const machine = known(id);
+      machine.users.add(user);
+      const rows = machinesByUser.get(user);
+      if (rows === undefined) machinesByUser.set(user, machine.alone);
+      else if (!rows.includes(id)) machinesByUser.set(user, [...rows, id]);
     },
     async remove(user, id) {
       machines.get(id)?.users.delete(user);
@@ -56,4 +58,9 @@ export function createMemoryConnectionDirectory(clock: Clock): ConnectionDirecto
   };
 }
 
-type Machine = { leaseEndMs: number; readonly users: Set<UserId> };
+type Machine = {
+  leaseEndMs: number;
+  readonly users: Set<UserId>;
+  /** The rows of a user who is here only: one list for all of them. */
+  readonly alone: readonly MachineId[];
+};

@@ -175,6 +175,6 @@ export const writerPragmas = [
 export const readerPragmas = [
   "query_only = ON",
   "busy_timeout = 5000",
-  "cache_size = -32768",
+  "cache_size = -4096",
   "mmap_size = 0",
 ] as const;

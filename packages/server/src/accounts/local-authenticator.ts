@@ -15,7 +15,7 @@ export interface LocalAuthenticator extends Authenticator {
 
 export function createLocalAuthenticator(accounts: Stores["accounts"], clock: Clock): LocalAuthenticator {
   const known = new LruMap<TokenId, Known>(knownMax, (token, { caller }) => unlink(caller.user.user_id, token));
-  const tokensOf = new Map<UserId, Set<TokenId>>();
+  const tokensOf = new Map<UserId, readonly TokenId[]>();
   /** Counts the changes: what was read before one and arrives after it is not kept. */
   let changes = 0;
 
@@ -25,11 +25,11 @@ export function createLocalAuthenticator(accounts: Stores["accounts"], clock: Cl
       if (parts === undefined) throw new TidingsError("token-invalid");
       const found = known.get(parts.id) ?? (await read(parts.id));
       // Whoever holds no valid secret learns nothing about the token, not even that it was revoked.
-      if (found === undefined || !secretMatches(parts.secret, found.record.secretHash)) {
+      if (found === undefined || !secretMatches(parts.secret, found.secretHash)) {
         throw new TidingsError("token-invalid");
       }
-      if (found.record.revokedAtMs !== undefined) throw new TidingsError("token-revoked");
-      if ((found.record.expiresAtMs ?? Infinity) <= clock.nowMs()) throw new TidingsError("token-expired");
+      if (found.revoked) throw new TidingsError("token-revoked");
+      if ((found.caller.expiresAtMs ?? Infinity) <= clock.nowMs()) throw new TidingsError("token-expired");
       return found.caller;
     },
 
@@ -46,7 +46,8 @@ export function createLocalAuthenticator(accounts: Stores["accounts"], clock: Cl
       const found = await accounts.token(id);
       if (changes !== before) continue;
       if (found === undefined) return undefined;
-      const entry = { record: found.token, caller: toCaller(found.token, found.account) };
+      const { secretHash, revokedAtMs } = found.token;
+      const entry = { secretHash, revoked: revokedAtMs !== undefined, caller: toCaller(found.token, found.account) };
       known.set(id, entry);
       link(found.account.user, id);
       return entry;
@@ -54,20 +55,20 @@ export function createLocalAuthenticator(accounts: Stores["accounts"], clock: Cl
   }
 
   function link(user: UserId, token: TokenId): void {
-    const tokens = tokensOf.get(user) ?? new Set();
-    tokensOf.set(user, tokens.add(token));
+    const tokens = tokensOf.get(user) ?? [];
+    if (!tokens.includes(token)) tokensOf.set(user, [...tokens, token]);
   }
 
   function unlink(user: UserId, token: TokenId): void {
-    const tokens = tokensOf.get(user);
-    tokens?.delete(token);
-    if (tokens?.size === 0) tokensOf.delete(user);
+    const others = (tokensOf.get(user) ?? []).filter((one) => one !== token);
+    if (others.length === 0) tokensOf.delete(user);
+    else tokensOf.set(user, others);
   }
 }
 
-type Known = { readonly record: TokenRecord; readonly caller: Caller };
+type Known = { readonly secretHash: string; readonly revoked: boolean; readonly caller: Caller };
 
-/** At some 700 bytes a token. */
+/** At some 500 bytes a token. */
 const knownMax = 100_000;
 
 function toCaller({ token, expiresAtMs }: TokenRecord, account: AccountRecord): Caller {

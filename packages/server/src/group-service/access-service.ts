@@ -37,7 +37,7 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
 
     accessAsReader,
 
-    async accessAll(user, conversations) {
+    async accessAll(user, conversations, { once } = { once: false }) {
       const accesses = new Map<ConversationId, Access>();
       const missing: ConversationId[] = [];
       for (const conversation of conversations) {
@@ -45,7 +45,7 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
         if (access === undefined) missing.push(conversation);
         else accesses.set(conversation, access);
       }
-      if (missing.length > fewMax) await readAll(user, missing, accesses);
+      if (missing.length > fewMax) await readAll(user, { missing, once }, accesses);
       else await readEach(user, missing, accesses);
       return accesses;
     },
@@ -171,7 +171,7 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
 
   async function readAll(
     user: UserId,
-    missing: readonly ConversationId[],
+    { missing, once }: { missing: readonly ConversationId[]; once: boolean },
     accesses: Map<ConversationId, Access>,
   ): Promise<void> {
     const tickets = new Map<ConversationId, Ticket>();
@@ -198,7 +198,8 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
         cache.giveUp(ticket);
         continue;
       }
-      cache.keep(ticket, user, access);
+      if (once) cache.giveUp(ticket);
+      else cache.keep(ticket, user, access);
       accesses.set(conversation, access);
     }
     await readEach(user, again, accesses);

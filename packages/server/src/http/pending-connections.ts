@@ -17,7 +17,14 @@ export class PendingConnections {
   constructor(options: { perAddressMax: number; isProxy: (address: string) => boolean }) {
     this.#perAddressMax = options.perAddressMax;
     this.#isProxy = options.isProxy;
+    const pending = this;
+    this.#handleClose = function () {
+      pending.end(this);
+    };
   }
+
+  /** One listener for all: it outlives the hello, and a closure for each connection is memory of every idle session. */
+  readonly #handleClose: (this: Socket) => void;
 
   /** Counts the server's connections from now on, and refuses those that are too many. */
   watch(server: Server, clock: Clock): void {
@@ -37,7 +44,7 @@ export class PendingConnections {
     if (count >= this.#perAddressMax) return false;
     this.#counts.set(address, count + 1);
     this.#addresses.set(socket, address);
-    socket.once("close", () => this.end(socket));
+    socket.on("close", this.#handleClose);
     return true;
   }
 

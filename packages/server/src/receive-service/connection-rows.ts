@@ -20,22 +20,24 @@ export class ConnectionRows {
     this.#log = options.log;
   }
 
-  /** Holds the user's row. `registered` resolves when it is in the Connection DB; `release` may be called once. */
-  retain(user: UserId): { registered: Promise<void>; release(): void } {
+  /** Holds the user's row until it is released. `registered` resolves when it is in the Connection DB. */
+  retain(user: UserId): ConnectionRow {
     let row = this.#rows.get(user);
     if (row === undefined) {
-      row = { holders: 0, registered: this.#directory.add(user, this.#machine) };
+      row = { user, holders: 0, registered: this.#directory.add(user, this.#machine), cancelRemoval: undefined };
       row.registered.catch(() => this.#rows.delete(user));
       this.#rows.set(user, row);
     }
     row.holders += 1;
     row.cancelRemoval?.();
-    delete row.cancelRemoval;
-    const held = row;
-    return { registered: held.registered, release: () => this.#release(user, held) };
+    row.cancelRemoval = undefined;
+    return row;
   }
 
-  #release(user: UserId, row: Row): void {
+  /** Once for each `retain`. */
+  release(held: ConnectionRow): void {
+    const row = held as Row;
+    const { user } = row;
     row.holders -= 1;
     if (row.holders > 0 || this.#rows.get(user) !== row) return;
     row.cancelRemoval = this.#clock.after(lingerMs, () => {
@@ -51,4 +53,7 @@ export class ConnectionRows {
 /** Longer than a poller's pause. */
 const lingerMs = 30_000;
 
-type Row = { holders: number; readonly registered: Promise<void>; cancelRemoval?: () => void };
+/** One object for all who hold the user's row. */
+export type ConnectionRow = { readonly user: UserId; readonly registered: Promise<void> };
+
+type Row = ConnectionRow & { holders: number; cancelRemoval: (() => void) | undefined };

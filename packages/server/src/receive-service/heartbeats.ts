@@ -6,7 +6,8 @@ import type { UserSocketCache } from "./user-socket-cache.ts";
 
 /**
  * Every session hears the heads of its conversations that moved, once in `heartbeatMs` (G5), with a ping; one that did
- * not answer the ping before is ended. Sessions beat at their own times, counted from their hello.
+ * not answer the ping before is ended, and so is one whose token has expired. Sessions beat at their own times, counted
+ * from their hello.
  */
 export class Heartbeats {
   readonly #clock: Clock;
@@ -33,7 +34,12 @@ export class Heartbeats {
 
   #round(): void {
     const nowMs = this.#clock.monotonicMs();
+    const todayMs = this.#clock.nowMs();
     for (const session of this.#cache.sessions()) {
+      if ((session.caller.expiresAtMs ?? Infinity) <= todayMs) {
+        session.end("token-expired");
+        continue;
+      }
       if (nowMs - session.lastBeatMs >= this.#heartbeatMs) this.#beat(session, nowMs);
     }
   }

@@ -62,12 +62,12 @@ export function createPollSync(
     const stop = AbortSignal.any([wait.signal, draining]);
     const news = new Bell();
     const waiter: Waiter = { user, wake: () => news.ring() };
-    const release = rows.retain(user);
+    const row = rows.retain(user);
     // What came since the heads were read is found by the look that follows.
     cache.addWaiter(waiter, wait.follows);
     waiting.count += 1;
     try {
-      await release.registered;
+      await row.registered;
       for (;;) {
         news.reset();
         const seen = await look(user, request);
@@ -79,7 +79,7 @@ export function createPollSync(
     } finally {
       waiting.count -= 1;
       cache.removeWaiter(waiter, ids);
-      release.release();
+      rows.release(row);
     }
   }
 

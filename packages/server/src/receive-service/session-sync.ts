@@ -34,7 +34,7 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     const heads = await messages.heads(ids);
     const endings = access.endingsOf(user);
     // After the heads, so that no head is above a removal that the right does not know of yet (G7).
-    const rights = await access.accessAll(user, ids);
+    const rights = await access.accessAll(user, ids, { once: true });
     const budget = newSyncBudget();
     const synced: SyncedConversationStatus[] = [];
     for (const id of ids) {

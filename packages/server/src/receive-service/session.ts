@@ -20,8 +20,7 @@ export class Session {
   /** Set by a ping, cleared by its pong. */
   awaitsPong = false;
   lastBeatMs: number;
-  /** Ends the socket, with an error frame and the code's close code. */
-  readonly end: (code: ErrorCode) => void;
+  readonly #connection: Endable;
   readonly #socket: Socket;
   #corked = false;
 
@@ -30,14 +29,19 @@ export class Session {
     caller: Caller;
     socket: Socket;
     nowMs: number;
-    end: (code: ErrorCode) => void;
+    connection: Endable;
   }) {
     this.id = options.id;
     this.caller = options.caller;
     this.#socket = options.socket;
     this.openedAtMs = options.nowMs;
     this.lastBeatMs = options.nowMs;
-    this.end = options.end;
+    this.#connection = options.connection;
+  }
+
+  /** Ends the socket, with an error frame and the code's close code. */
+  end(code: ErrorCode): void {
+    this.#connection.end(code);
   }
 
   /** Writes a whole frame. The socket's own queue is its only buffer; `isOver` watches its length. */
@@ -71,3 +75,6 @@ export class Session {
     return undefined;
   }
 }
+
+/** What carries a session. An ending that is under way is not begun again. */
+export type Endable = { end(code: ErrorCode): void };

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import { limits, subprotocol, TidingsError } from "@tidings/protocol";
-import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
 import type { Door } from "../http/parts.ts";
 import { endConnection } from "../http/client-errors.ts";
 import { errorFrame, toTidingsError } from "./error-frame.ts";
@@ -23,6 +23,7 @@ export class SocketAcceptor {
     this.#door = door;
     const options: ServerOptions & { readonly closeTimeout: number } = {
       noServer: true,
+      WebSocket: ServedWebSocket,
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: limits.frameBytesMax,
@@ -72,19 +73,25 @@ export class SocketAcceptor {
     const connection = new SocketConnection(this.#parts, {
       webSocket,
       socket,
-      onAuthenticated: () => this.#door.pending.end(socket),
+      pending: this.#door.pending,
     });
     this.#connections.add(connection);
-    socket.on("drain", () => connection.handleDrained());
-    webSocket.on("message", (data, isBinary) => connection.handleFrame(data as Buffer, isBinary));
-    webSocket.on("pong", () => connection.handlePong());
+    const served = webSocket as ServedWebSocket;
+    served.connection = connection;
+    served.onBrokenProtocol = this.#logBrokenProtocol;
+    served.onClosed = this.#forget;
+    connectionOf.set(socket, connection);
+    socket.on("drain", handleDrained);
     tellWhyBeforeClosing(webSocket, socket);
-    webSocket.on("error", (error) => this.#parts.log.debug({ err: error }, "A WebSocket broke the protocol."));
-    webSocket.on("close", () => {
-      this.#connections.delete(connection);
-      connection.handleClosed();
-    });
   }
+
+  readonly #logBrokenProtocol = (error: Error): void => {
+    this.#parts.log.debug({ err: error }, "A WebSocket broke the protocol.");
+  };
+
+  readonly #forget = (connection: SocketConnection): void => {
+    this.#connections.delete(connection);
+  };
 
   /** Tells every session when to come back; resolves when all sockets are closed. */
   async drain(): Promise<void> {
@@ -101,6 +108,44 @@ export class SocketAcceptor {
   }
 }
 
+/**
+ * A WebSocket that hands its events to its connection without a table of listeners: that table and its closures would be
+ * a tenth of what an idle connection takes.
+ */
+class ServedWebSocket extends WebSocket {
+  connection: SocketConnection | undefined;
+  onBrokenProtocol: ((error: Error) => void) | undefined;
+  onClosed: ((connection: SocketConnection) => void) | undefined;
+
+  override emit(event: string | symbol, ...given: unknown[]): boolean {
+    const { connection } = this;
+    if (connection === undefined) return super.emit(event, ...given);
+    switch (event) {
+      case "message":
+        connection.handleFrame(given[0] as Buffer, given[1] as boolean);
+        break;
+      case "pong":
+        connection.handlePong();
+        break;
+      case "error":
+        this.onBrokenProtocol?.(given[0] as Error);
+        break;
+      case "close":
+        this.onClosed?.(connection);
+        connection.handleClosed();
+        break;
+    }
+    return true;
+  }
+}
+
+/** Finds the connection of a socket that has drained, for one listener that serves them all. */
+const connectionOf = new WeakMap<Socket, SocketConnection>();
+
+function handleDrained(this: Socket): void {
+  connectionOf.get(this)?.handleDrained();
+}
+
 const drainLookMs = 50;
 /** Whoever was told that it is over has this long to answer before he is cut off. */
 const closeTimeoutMs = 2_000;
@@ -112,20 +157,26 @@ const closeTimeoutMs = 2_000;
 function tellWhyBeforeClosing(webSocket: WebSocket, socket: Socket): void {
   const receiver: unknown = Reflect.get(webSocket, "_receiver");
   if (!hasPrependListener(receiver)) return;
-  receiver.prependListener("error", (error) => {
-    const code: unknown = Reflect.get(error, "code");
-    const reason =
-      code === "WS_ERR_INVALID_UTF8"
-        ? "invalid-utf8"
-        : code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
-          ? "frame-too-large"
-          : undefined;
-    if (reason !== undefined && socket.writable) socket.write(errorFrame(new TidingsError(reason), {}));
-  });
+  socketOf.set(receiver, socket);
+  receiver.prependListener("error", tellWhy);
+}
+
+const socketOf = new WeakMap<object, Socket>();
+
+function tellWhy(this: object, error: Error): void {
+  const code: unknown = Reflect.get(error, "code");
+  const reason =
+    code === "WS_ERR_INVALID_UTF8"
+      ? "invalid-utf8"
+      : code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
+        ? "frame-too-large"
+        : undefined;
+  const socket = socketOf.get(this);
+  if (reason !== undefined && socket?.writable === true) socket.write(errorFrame(new TidingsError(reason), {}));
 }
 
 function hasPrependListener(
   value: unknown,
-): value is { prependListener(event: "error", listener: (error: Error) => void): void } {
+): value is { prependListener(event: "error", listener: (this: object, error: Error) => void): void } {
   return typeof value === "object" && value !== null && typeof Reflect.get(value, "prependListener") === "function";
 }

@@ -14,10 +14,12 @@ import {
 } from "@tidings/protocol";
 import { decideSocket, type SocketEvent, type SocketState } from "@tidings/core";
 import type { WebSocket } from "ws";
+import type { PendingConnections } from "../http/pending-connections.ts";
 import type { Caller, Target } from "../services.ts";
 import { errorFrame, toTidingsError } from "./error-frame.ts";
 import { encodeAck, encodeFrame } from "./frames.ts";
 import { type About, parseClientFrame, type ParsedFrame } from "./parse-client-frame.ts";
+import type { ConnectionRow } from "./connection-rows.ts";
 import type { ReceiveParts } from "./receive-parts.ts";
 import { Session } from "./session.ts";
 import { SyncQueue } from "./sync-queue.ts";
@@ -31,22 +33,22 @@ export class SocketConnection {
   readonly #parts: ReceiveParts;
   readonly #webSocket: WebSocket;
   readonly #socket: Socket;
+  readonly #pending: PendingConnections;
   readonly #turns = new TurnGate();
   readonly #syncs = new SyncQueue();
-  readonly #onAuthenticated: () => void;
   #state: SocketState = "awaiting-hello";
   #session: Session | undefined;
-  #releaseRow: (() => void) | undefined;
+  #row: ConnectionRow | undefined;
   #queued: ParsedFrame[] = [];
   #sendsUnderWay = 0;
   #badFrames = 0;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(parts: ReceiveParts, from: { webSocket: WebSocket; socket: Socket; onAuthenticated: () => void }) {
+  constructor(parts: ReceiveParts, from: { webSocket: WebSocket; socket: Socket; pending: PendingConnections }) {
     this.#parts = parts;
     this.#webSocket = from.webSocket;
     this.#socket = from.socket;
-    this.#onAuthenticated = from.onAuthenticated;
+    this.#pending = from.pending;
     this.#cancelTimer = parts.base.clock.after(parts.settings.helloTimeoutMs, () => this.#event("hello-timeout"));
   }
 
@@ -81,6 +83,11 @@ export class SocketConnection {
   /** Ends without a word: the process stops. */
   terminate(): void {
     this.#webSocket.terminate();
+  }
+
+  /** For the session: ends the socket with what the code says. */
+  end(code: ErrorCode): void {
+    if (this.#state !== "ended") this.#end(code);
   }
 
   #event(event: SocketEvent, what: { frame?: ParsedFrame; error?: TidingsError; about?: About } = {}): void {
@@ -145,7 +152,7 @@ export class SocketConnection {
     const caller = await authenticator.authenticate(hello.token);
     if (this.#state !== "admitting") return;
     const user = caller.user.user_id;
-    if ((cache.user(user)?.sessions.size ?? 0) >= settings.sessionsPerUser) {
+    if ((cache.user(user)?.sessions.length ?? 0) >= settings.sessionsPerUser) {
       throw new TidingsError("too-many-sessions", {
         detail: `A user has at most ${settings.sessionsPerUser} sessions here.`,
         retryAfterMs: 5_000,
@@ -153,7 +160,7 @@ export class SocketConnection {
     }
     const session = this.#open(caller);
     const row = rows.retain(user);
-    this.#releaseRow = row.release;
+    this.#row = row;
     await row.registered;
     // Once more, now that whoever revokes a token finds this session: the token may have been revoked just before that.
     const [[states, notified]] = await Promise.all([this.#readStates(user), authenticator.authenticate(hello.token)]);
@@ -170,8 +177,8 @@ export class SocketConnection {
     });
     this.#event("admitted");
     this.#cancelTimer?.();
-    this.#cancelTimer = this.#armExpiry(caller);
-    this.#onAuthenticated();
+    this.#cancelTimer = undefined;
+    this.#pending.end(this.#socket);
     session.write(
       encodeFrame({
         type: "welcome",
@@ -213,17 +220,11 @@ export class SocketConnection {
       caller,
       socket: this.#socket,
       nowMs: base.clock.monotonicMs(),
-      end: (code) => this.#end(code),
+      connection: this,
     });
     this.#session = session;
     cache.addSession(session);
     return session;
-  }
-
-  #armExpiry(caller: Caller): (() => void) | undefined {
-    if (caller.expiresAtMs === undefined) return undefined;
-    const { clock } = this.#parts.base;
-    return clock.after(Math.max(0, caller.expiresAtMs - clock.nowMs()), () => this.#end("token-expired"));
   }
 
   #serve(frame: ParsedFrame): void {
@@ -370,12 +371,12 @@ export class SocketConnection {
     this.#cancelTimer?.();
     this.#queued = [];
     const session = this.#session;
-    this.#onAuthenticated();
+    this.#pending.end(this.#socket);
     if (session === undefined) return;
     session.closed = true;
     this.#parts.cache.removeSession(session);
-    this.#releaseRow?.();
-    this.#releaseRow = undefined;
+    if (this.#row !== undefined) this.#parts.rows.release(this.#row);
+    this.#row = undefined;
   }
 }
 

@@ -8,7 +8,7 @@ export class TurnGate {
   /** The highest turn that was taken. */
   #newest = 0;
   /** Turns that were taken, and refused for a while after that. No more than were under way when the first of them was. */
-  readonly #refused = new Set<number>();
+  #refused: Set<number> | undefined;
 
   /** Throws `out-of-turn`. A turn that was taken before passes: it is a repetition, which the message id recognises. */
   check(turn: number | undefined): void {
@@ -20,16 +20,19 @@ export class TurnGate {
   /** Its message is under way, or settled: refused for good. */
   taken(turn: number | undefined): void {
     if (turn === undefined || turn !== this.#next) return;
-    this.#refused.delete(turn);
+    this.#refused?.delete(turn);
     this.#newest = Math.max(this.#newest, turn);
   }
 
   /** A turn that was taken has to come again. Later ones that were settled meanwhile stay so. */
   refused(turn: number | undefined): void {
-    if (turn !== undefined && turn <= this.#newest) this.#refused.add(turn);
+    if (turn === undefined || turn > this.#newest) return;
+    this.#refused ??= new Set();
+    this.#refused.add(turn);
   }
 
   get #next(): number {
-    return this.#refused.size === 0 ? this.#newest + 1 : Math.min(...this.#refused);
+    const refused = this.#refused;
+    return refused === undefined || refused.size === 0 ? this.#newest + 1 : Math.min(...refused);
   }
 }

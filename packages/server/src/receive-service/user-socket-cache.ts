@@ -25,7 +25,9 @@ export class UserSocketCache {
   }
 
   addSession(session: Session): void {
-    this.#localUser(session.caller.user.user_id).sessions.add(session);
+    const user = this.#localUser(session.caller.user.user_id);
+    // Not `push`, which makes room for many.
+    user.sessions = [...user.sessions, session];
     this.#sessionCount += 1;
   }
 
@@ -33,7 +35,10 @@ export class UserSocketCache {
   removeSession(session: Session): void {
     const id = session.caller.user.user_id;
     const user = this.#users.get(id);
-    if (user === undefined || !user.sessions.delete(session)) return;
+    const index = user?.sessions.indexOf(session) ?? -1;
+    if (user === undefined || index === -1) return;
+    // A new list: somebody may be walking through the old one.
+    user.sessions = user.sessions.toSpliced(index, 1);
     this.#sessionCount -= 1;
     for (const subscription of session.subscriptions) this.#dropFrom(subscription);
     session.subscriptions.length = 0;
@@ -41,7 +46,9 @@ export class UserSocketCache {
   }
 
   addWaiter(waiter: Waiter, conversations: Iterable<readonly [ConversationId, Seq]>): void {
-    this.#localUser(waiter.user).waiters.add(waiter);
+    const user = this.#localUser(waiter.user);
+    if (user.waiters === noWaiters) user.waiters = new Set();
+    user.waiters.add(waiter);
     for (const [conversation, head] of conversations) this.conversationAt(conversation, head).waiters.add(waiter);
   }
 
@@ -97,15 +104,18 @@ export class UserSocketCache {
   #localUser(id: UserId): LocalUser {
     let user = this.#users.get(id);
     if (user === undefined) {
-      user = { sessions: new Set(), waiters: new Set() };
+      user = { sessions: [], waiters: noWaiters };
       this.#users.set(id, user);
     }
     return user;
   }
 
   #forgetIfGone(id: UserId, user: LocalUser): void {
-    if (user.sessions.size === 0 && user.waiters.size === 0) this.#users.delete(id);
+    if (user.sessions.length === 0 && user.waiters.size === 0) this.#users.delete(id);
   }
 }
 
-export type LocalUser = { readonly sessions: Set<Session>; readonly waiters: Set<Waiter> };
+/** Most users have one session and no poll: lists that hold little take little. */
+export type LocalUser = { sessions: Session[]; waiters: Set<Waiter> };
+
+const noWaiters: Set<Waiter> = new Set();
