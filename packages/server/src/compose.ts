@@ -107,7 +107,8 @@ export async function composeTidings(options: TidingsOptions): Promise<Tidings> 
     registry,
     isDraining: () => isDraining,
   });
-  receiveService.listen(app.server, { door, markers });
+  receiveService.serve({ markers });
+  receiveService.listen(app.server, { door });
 
   // In the order in which they are stopped: whoever feeds others first.
   const running = [receiveService, groupWorker, notifier.consumer, messagingWorker];

@@ -53,7 +53,8 @@ export type MessageInput = HttpBody<"sendMessage">;
 export type TakenMessage = {
   readonly conversation: ConversationId;
   readonly messageId: MessageId;
-  readonly seq: Seq;
+  /** Absent where the message is durable and not sequenced yet. */
+  readonly seq?: Seq;
   readonly atMs: number;
 };
 
@@ -69,6 +70,8 @@ export type Access = {
   readonly group?: GroupRecord;
   readonly firstSeq: Seq;
   readonly lastSeq?: Seq;
+  /** Where caches are hints: true for the entries up to this one, as seen at this monotonic time. Absent: true until it is noted otherwise. */
+  readonly checked?: { readonly seq: Seq; readonly atMs: number };
 };
 
 export interface AccessService {

@@ -31,8 +31,10 @@ export function optionalText({ help }: { help: string }): Option<string | undefi
 export function list({
   help,
   each,
+  default: byDefault = [],
 }: {
   help: string;
+  default?: readonly string[];
   each?: { readonly are: string; is(item: string): boolean };
 }): Option<readonly string[]> {
   const read = (text: string) => {
@@ -43,7 +45,7 @@ export function list({
     const wrong = value.find((item) => each?.is(item) === false);
     return wrong === undefined ? { value } : { problem: `must be ${each?.are}, not ${wrong}` };
   };
-  return option<readonly string[]>({ default: [], help }, { placeholder: "A,B", read });
+  return option<readonly string[]>({ default: byDefault, help }, { placeholder: "A,B", read });
 }
 
 export function integer({ min, max, ...declared }: Declared<number> & { min: number; max?: number }): Option<number> {

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { limits } from "@tidings/protocol";
 import { isLoopbackHost } from "./loopback.ts";
+import { isMachineRole, machineRoles } from "./machine-roles.ts";
 import { choice, integer, list, type Option, optionalText, type OptionValue, text } from "./settings-options.ts";
 
 /**
@@ -118,6 +119,30 @@ export const settingOptions = {
     default: 5_000,
     min: 0,
     help: "Time over which sessions are sent away when the server stops; where others take them over, a minute is gentle.",
+  }),
+
+  roles: list({
+    default: machineRoles,
+    help: "What a machine of a fleet does, of send, receive, group and worker. A server of its own does everything.",
+    each: { are: `of ${machineRoles.join(", ")}`, is: isMachineRole },
+  }),
+  partitions: integer({
+    default: 64,
+    min: 1,
+    max: 4_096,
+    help: "Partitions of a fleet's Message Log, fixed when it is made: workers share them, so at least a few for each worker.",
+  }),
+  workerLeaseMs: integer({
+    default: 1_000,
+    min: 100,
+    max: 60_000,
+    help: "Time after which others take over what a worker held that died.",
+  }),
+  machineLeaseMs: integer({
+    default: 10_000,
+    min: 1_000,
+    max: 600_000,
+    help: "Time after which a machine that died counts as gone, with all its sessions.",
   }),
 } as const satisfies Record<string, Option<unknown>>;
 

@@ -1,4 +1,5 @@
 import {
+  asConversationId,
   asSeq,
   limits,
   type ConversationId,
@@ -46,6 +47,12 @@ export function createArrival(
         for (const session of cache.user(message.user)?.sessions ?? []) {
           if (session.caller.token === message.token) session.end("token-revoked");
         }
+        return;
+      case "heads":
+        for (const [id, head] of Object.entries(message.heads)) noteHead(asConversationId(id), head);
+        return;
+      case "access-changed":
+        for (const user of message.users) access.forget(message.conversation, user);
     }
   }
 
@@ -215,15 +222,26 @@ export function createArrival(
   /** Compares this machine's conversations with the Messaging DB (design, 4.6). */
   async function checkHeads(ids: readonly ConversationId[]): Promise<void> {
     const heads = await stores.messages.heads(ids);
-    for (const [id, { head }] of heads) {
-      const conversation = cache.conversations.get(id);
-      if (conversation === undefined || head <= conversation.arrivedSeq) continue;
-      if (head > conversation.knownHead) conversation.knownHead = head;
-      repair(conversation);
+    for (const [id, { head }] of heads) noteHead(id, head);
+  }
+
+  function noteHead(id: ConversationId, head: Seq): void {
+    const conversation = cache.conversations.get(id);
+    if (conversation === undefined || head <= conversation.arrivedSeq) return;
+    if (head > conversation.knownHead) conversation.knownHead = head;
+    repair(conversation);
+  }
+
+  /** Brings the user what he is a member of and does not follow here: the word of it was lost, or it could not be read then. */
+  async function checkUser(user: UserId): Promise<void> {
+    for (const id of await access.conversationIds(user)) {
+      for (const session of cache.user(user)?.sessions ?? []) {
+        if (session.joinedMeanwhile === undefined && session.subscription(id) === undefined) attach(session, id);
+      }
     }
   }
 
-  return { handle, attach, checkHeads };
+  return { handle, attach, checkHeads, checkUser };
 }
 
 export type Arrival = ReturnType<typeof createArrival>;

@@ -1,5 +1,5 @@
 import { asMachineId, type MachineId } from "@tidings/protocol";
-import type { Links, MachineMessage } from "@tidings/core";
+import { invariant, type Links, type MachineMessage } from "@tidings/core";
 import type { Server } from "node:http";
 import type { Admission } from "../admission/admission.ts";
 import type { RateLimits } from "../admission/rate-limits.ts";
@@ -15,7 +15,9 @@ import type {
 } from "../services.ts";
 import type { Settings } from "../settings.ts";
 import { createArrival } from "./arrival.ts";
+import type { ClientLink } from "./client-link.ts";
 import { ConnectionRows } from "./connection-rows.ts";
+import { Connections } from "./connections.ts";
 import { DeliveryTick } from "./delivery-tick.ts";
 import { readEntriesPage } from "./entries-page.ts";
 import { HeadChecks } from "./head-checks.ts";
@@ -23,7 +25,10 @@ import { Heartbeats } from "./heartbeats.ts";
 import { Outbox } from "./outbox.ts";
 import { createPollSync } from "./poll-sync.ts";
 import { createSessionSync } from "./session-sync.ts";
+import type { ReceiveParts } from "./receive-parts.ts";
 import { SocketAcceptor } from "./socket-acceptor.ts";
+import type { SocketConnection } from "./socket-connection.ts";
+import { UserChecks } from "./user-checks.ts";
 import { UserSocketCache } from "./user-socket-cache.ts";
 
 export type ReceiveServiceParts = {
@@ -34,14 +39,20 @@ export type ReceiveServiceParts = {
   readonly sendService: SendService;
   readonly admission: Admission;
   readonly rateLimits: RateLimits;
+  /** One machine of several: what it is told may be lost on the way, also that a user came into a conversation. */
+  readonly fleet?: boolean;
 };
 
 /** The Receive Service as the rest of a machine sees it. */
 export type ReceiveMachine = ReceiveService &
   Running & {
     readonly machine: MachineId;
-    /** Takes the WebSockets of an HTTP server. Sockets move read markers, which the given service does. */
-    listen(server: Server, options: { door: Door; markers: MarkerService }): void;
+    /** Who moves the read markers of sockets. Once, before the first socket. */
+    serve(options: { markers: MarkerService }): void;
+    /** Takes the WebSockets of an HTTP server. */
+    listen(server: Server, options: { door: Door }): void;
+    /** Takes a client that is connected already; the caller tells the answer what happens to the link. */
+    accept(link: ClientLink): SocketConnection;
     readonly gauges: ReceiveGauges;
   };
 
@@ -80,8 +91,16 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     pollAnswersPerSecond: settings.pollAnswersPerSecond,
     draining: draining.signal,
   });
+  const userChecks = new UserChecks({ clock, cache, check: arrival.checkUser, log });
   const outbox = new Outbox(clock);
+  const connections = new Connections();
   let acceptor: SocketAcceptor | undefined;
+  let served: ReceiveParts | undefined;
+
+  function partsServed(): ReceiveParts {
+    invariant(served !== undefined, "A machine serves before it takes sockets.");
+    return served;
+  }
 
   async function tellUser(user: Parameters<ReceiveService["tellMarked"]>[0], message: MachineMessage): Promise<void> {
     for (const holder of await links.connections.machinesOf([user])) links.machines.send(holder, message);
@@ -89,10 +108,10 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
 
   async function renewLease(): Promise<void> {
     while (!stopped.signal.aborted) {
-      await links.connections.renew(machine, leaseMs).catch((error: unknown) => {
+      await links.connections.renew(machine, settings.machineLeaseMs).catch((error: unknown) => {
         log.warn({ err: error }, "The lease of this machine could not be renewed.");
       });
-      await clock.sleep(leaseMs / 3, stopped.signal);
+      await clock.sleep(settings.machineLeaseMs / 3, stopped.signal);
     }
   }
 
@@ -102,7 +121,9 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     draining.abort();
     heartbeats.stop();
     headChecks.stop();
-    acceptor?.stop();
+    userChecks.stop();
+    acceptor?.close();
+    connections.stop();
     await links.connections.retire(machine);
   }
 
@@ -110,31 +131,36 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     machine,
     gauges: {
       sessions: () => cache.sessionCount,
-      connections: () => acceptor?.connectionCount ?? 0,
+      connections: () => connections.count,
       waitingPolls: () => poll.waiting.count,
       conversations: () => cache.conversations.size,
       deliveredEntries: () => tick.deliveredEntries,
       downgrades: () => tick.downgrades,
     },
 
-    listen(server, { door, markers }) {
-      acceptor = new SocketAcceptor(
-        { ...parts, base, log, markers, cache, rows, tick, outbox, arrival, headChecks, syncSession },
-        door,
-      );
+    serve({ markers }) {
+      served = { ...parts, base, log, markers, cache, rows, tick, outbox, arrival, headChecks, syncSession };
+    },
+
+    listen(server, { door }) {
+      acceptor = new SocketAcceptor(partsServed(), { door, connections });
       acceptor.listen(server);
     },
+
+    accept: (link) => connections.open(partsServed(), link),
 
     async run() {
       links.machines.receive(machine, arrival.handle, stopped.signal);
       heartbeats.start();
       headChecks.start();
+      if (parts.fleet === true) userChecks.start();
       await renewLease();
     },
 
     async drain() {
       draining.abort();
-      await acceptor?.drain();
+      acceptor?.close();
+      await connections.drain(clock);
       await stop();
     },
 
@@ -152,6 +178,3 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     tellRevoked: (user, token) => tellUser(user, { tell: "token-revoked", user, token }),
   };
 }
-
-/** A machine that died is gone from the Connection DB after this time. */
-const leaseMs = 10_000;

@@ -1,6 +1,6 @@
-import type { Socket } from "node:net";
 import type { ConversationId, ErrorCode, SessionId } from "@tidings/protocol";
 import type { Caller } from "../services.ts";
+import type { ClientSocket } from "./client-link.ts";
 import type { Subscription } from "./local-conversation.ts";
 
 /**
@@ -21,13 +21,13 @@ export class Session {
   awaitsPong = false;
   lastBeatMs: number;
   readonly #connection: Endable;
-  readonly #socket: Socket;
+  readonly #socket: ClientSocket;
   #corked = false;
 
   constructor(options: {
     id: SessionId;
     caller: Caller;
-    socket: Socket;
+    socket: ClientSocket;
     nowMs: number;
     connection: Endable;
   }) {

@@ -5,8 +5,9 @@ import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
 import type { Door } from "../http/parts.ts";
 import { endConnection } from "../http/client-errors.ts";
 import { errorFrame, toTidingsError } from "./error-frame.ts";
+import type { Connections } from "./connections.ts";
 import type { ReceiveParts } from "./receive-parts.ts";
-import { SocketConnection } from "./socket-connection.ts";
+import type { SocketConnection } from "./socket-connection.ts";
 
 export const socketPath = "/v1/socket";
 
@@ -15,13 +16,14 @@ export class SocketAcceptor {
   readonly #parts: ReceiveParts;
   readonly #door: Door;
   readonly #webSockets: WebSocketServer;
-  readonly #connections = new Set<SocketConnection>();
+  readonly #connections: Connections;
   #draining = false;
 
-  constructor(parts: ReceiveParts, door: Door) {
+  constructor(parts: ReceiveParts, options: { door: Door; connections: Connections }) {
     this.#parts = parts;
-    this.#door = door;
-    const options: ServerOptions & { readonly closeTimeout: number } = {
+    this.#door = options.door;
+    this.#connections = options.connections;
+    const serverOptions: ServerOptions & { readonly closeTimeout: number } = {
       noServer: true,
       WebSocket: ServedWebSocket,
       clientTracking: false,
@@ -30,11 +32,7 @@ export class SocketAcceptor {
       closeTimeout: closeTimeoutMs,
       handleProtocols: () => subprotocol,
     };
-    this.#webSockets = new WebSocketServer(options);
-  }
-
-  get connectionCount(): number {
-    return this.#connections.size;
+    this.#webSockets = new WebSocketServer(serverOptions);
   }
 
   listen(server: Server): void {
@@ -63,23 +61,17 @@ export class SocketAcceptor {
     if (this.#draining) throw new TidingsError("draining", { retryAfterMs: 1_000 });
     const offered = request.headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim()) ?? [];
     if (!offered.includes(subprotocol)) throw new TidingsError("unsupported-protocol");
-    if (this.#connections.size >= settings.sessionsMax) throw new TidingsError("busy", { retryAfterMs: 5_000 });
+    if (this.#connections.count >= settings.sessionsMax) throw new TidingsError("busy", { retryAfterMs: 5_000 });
     if (!this.#door.pending.begin(socket, this.#door.addressOf(request))) {
       throw new TidingsError("too-many-connections", { retryAfterMs: 1_000 });
     }
   }
 
   #accept(webSocket: WebSocket, socket: Socket): void {
-    const connection = new SocketConnection(this.#parts, {
-      webSocket,
-      socket,
-      pending: this.#door.pending,
-    });
-    this.#connections.add(connection);
+    const connection = this.#connections.open(this.#parts, { webSocket, socket, pending: this.#door.pending });
     const served = webSocket as ServedWebSocket;
     served.connection = connection;
     served.onBrokenProtocol = this.#logBrokenProtocol;
-    served.onClosed = this.#forget;
     connectionOf.set(socket, connection);
     socket.on("drain", handleDrained);
     tellWhyBeforeClosing(webSocket, socket);
@@ -89,22 +81,9 @@ export class SocketAcceptor {
     this.#parts.log.debug({ err: error }, "A WebSocket broke the protocol.");
   };
 
-  readonly #forget = (connection: SocketConnection): void => {
-    this.#connections.delete(connection);
-  };
-
-  /** Tells every session when to come back; resolves when all sockets are closed. */
-  async drain(): Promise<void> {
+  /** From now on nobody is let in. */
+  close(): void {
     this.#draining = true;
-    for (const connection of this.#connections) connection.drain();
-    const { clock } = this.#parts.base;
-    while (this.#connections.size > 0) await clock.sleep(drainLookMs);
-  }
-
-  /** Closes whatever is open, at once. */
-  stop(): void {
-    this.#draining = true;
-    for (const connection of this.#connections) connection.terminate();
   }
 }
 
@@ -115,7 +94,6 @@ export class SocketAcceptor {
 class ServedWebSocket extends WebSocket {
   connection: SocketConnection | undefined;
   onBrokenProtocol: ((error: Error) => void) | undefined;
-  onClosed: ((connection: SocketConnection) => void) | undefined;
 
   override emit(event: string | symbol, ...given: unknown[]): boolean {
     const { connection } = this;
@@ -131,7 +109,6 @@ class ServedWebSocket extends WebSocket {
         this.onBrokenProtocol?.(given[0] as Error);
         break;
       case "close":
-        this.onClosed?.(connection);
         connection.handleClosed();
         break;
     }
@@ -146,7 +123,6 @@ function handleDrained(this: Socket): void {
   connectionOf.get(this)?.handleDrained();
 }
 
-const drainLookMs = 50;
 /** Whoever was told that it is over has this long to answer before he is cut off. */
 const closeTimeoutMs = 2_000;
 

@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import {
   asSessionId,
   asSeq,
@@ -13,9 +12,8 @@ import {
   type UserId,
 } from "@tidings/protocol";
 import { decideSocket, type SocketEvent, type SocketState } from "@tidings/core";
-import type { WebSocket } from "ws";
-import type { PendingConnections } from "../http/pending-connections.ts";
 import type { Caller, Target } from "../services.ts";
+import type { ClientLink, ClientSocket, ClientWebSocket, PendingSockets } from "./client-link.ts";
 import { errorFrame, toTidingsError } from "./error-frame.ts";
 import { encodeAck, encodeFrame } from "./frames.ts";
 import { type About, parseClientFrame, type ParsedFrame } from "./parse-client-frame.ts";
@@ -31,9 +29,10 @@ import { TurnGate } from "./turn-gate.ts";
  */
 export class SocketConnection {
   readonly #parts: ReceiveParts;
-  readonly #webSocket: WebSocket;
-  readonly #socket: Socket;
-  readonly #pending: PendingConnections;
+  readonly #webSocket: ClientWebSocket;
+  readonly #socket: ClientSocket;
+  readonly #pending: PendingSockets;
+  readonly #owner: { closed(connection: SocketConnection): void };
   readonly #turns = new TurnGate();
   readonly #syncs = new SyncQueue();
   #state: SocketState = "awaiting-hello";
@@ -44,11 +43,12 @@ export class SocketConnection {
   #badFrames = 0;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(parts: ReceiveParts, from: { webSocket: WebSocket; socket: Socket; pending: PendingConnections }) {
+  constructor(parts: ReceiveParts, from: ClientLink, owner: { closed(connection: SocketConnection): void }) {
     this.#parts = parts;
     this.#webSocket = from.webSocket;
     this.#socket = from.socket;
     this.#pending = from.pending;
+    this.#owner = owner;
     this.#cancelTimer = parts.base.clock.after(parts.settings.helloTimeoutMs, () => this.#event("hello-timeout"));
   }
 
@@ -72,6 +72,7 @@ export class SocketConnection {
   }
 
   handleClosed(): void {
+    this.#owner.closed(this);
     this.#event("closed");
   }
 
@@ -279,7 +280,8 @@ export class SocketConnection {
           (taken) => {
             const { conversation, messageId, seq, atMs } = taken;
             if (session.closed) return;
-            outbox.write(session, encodeAck({ ...about, message_id: messageId, conversation, seq, at_ms: atMs }));
+            const place = seq === undefined ? {} : { seq };
+            outbox.write(session, encodeAck({ ...about, message_id: messageId, conversation, ...place, at_ms: atMs }));
           },
           (error: unknown) => {
             if (toTidingsError(error).entry.retryable) this.#turns.refused(frame.turn);

@@ -91,6 +91,10 @@ export class UserSocketCache {
     this.#dropFrom(subscription);
   }
 
+  *usersWithSessions(): IterableIterator<UserId> {
+    for (const [id, user] of this.#users) if (user.sessions.length > 0) yield id;
+  }
+
   *sessions(): IterableIterator<Session> {
     for (const user of this.#users.values()) yield* user.sessions;
   }

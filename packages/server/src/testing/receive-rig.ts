@@ -73,8 +73,8 @@ export async function openReceiveRig(
     onNotifyMode: async (_user, conversation) => notifier.modes.forget(conversation),
   });
   const server = createServer();
+  receive.serve({ markers });
   receive.listen(server, {
-    markers,
     door: {
       addressOf: () => "127.0.0.1",
       isLocal: () => true,

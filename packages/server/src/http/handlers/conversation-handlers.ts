@@ -44,5 +44,5 @@ export function createConversationHandlers(parts: HttpAppParts): Pick<OperationH
 }
 
 function toAnswer({ conversation, messageId, seq, atMs }: TakenMessage) {
-  return { conversation, message_id: messageId, seq, at_ms: atMs };
+  return { conversation, message_id: messageId, ...(seq !== undefined && { seq }), at_ms: atMs };
 }
