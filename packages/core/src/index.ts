@@ -8,3 +8,6 @@ export * from "./rules/names.ts";
 export * from "./rules/readable-range.ts";
 export * from "./rules/socket-state.ts";
 export * from "./rules/decide-notifications.ts";
+export * from "./rules/log-record.ts";
+export * from "./rules/partition-of.ts";
+export * from "./rules/prefer-partitions.ts";

@@ -35,12 +35,18 @@ export type MachineMessage =
   | { readonly tell: "delivery"; readonly delivery: Delivery; readonly recipients: readonly UserId[] }
   | { readonly tell: "notifications"; readonly user: UserId; readonly notifications: readonly Notification[] }
   | { readonly tell: "marked"; readonly user: UserId; readonly conversation: ConversationId; readonly readSeq: Seq }
-  | { readonly tell: "token-revoked"; readonly user: UserId; readonly token: string };
+  | { readonly tell: "token-revoked"; readonly user: UserId; readonly token: string }
+  /** Anti-entropy (design, 4.6): a machine that is behind reads the range from the Messaging DB. */
+  | { readonly tell: "heads"; readonly heads: Readonly<Record<ConversationId, Seq>> }
+  /** To every machine: what is cached of these users' access to the conversation, or of its settings, is old. */
+  | { readonly tell: "access-changed"; readonly conversation: ConversationId; readonly users: readonly UserId[] };
 
 /** "Send info to clients": messages to one machine. May lose, must not reorder what one sender sends to one machine. */
 export interface MachineLink {
   /** Hands a message over without waiting for its arrival. A machine that nobody is at loses it. Never throws. */
   send(machine: MachineId, message: MachineMessage): void;
+  /** The same to every machine that there is. */
+  sendToAll(message: MachineMessage): void;
   /** Makes the caller the receiver for a machine until the signal aborts. The handler must not throw. */
   receive(machine: MachineId, handler: (message: MachineMessage) => void, signal: AbortSignal): void;
 }
@@ -60,4 +66,16 @@ export interface ConnectionDirectory {
   remove(user: UserId, machine: MachineId): Promise<void>;
   /** The machines that hold sockets of any of the users. */
   machinesOf(users: readonly UserId[]): Promise<ReadonlySet<MachineId>>;
+  /**
+   * All rows that count, as one batch (which may be empty), and then what changes of them, until the signal aborts (the
+   * iteration then ends without an error). In the order in which it happened; a machine whose lease ran out is `gone` soon
+   * after, and its rows are `added` again if it renews. May lag behind `add`: who relies on it is made whole by heads. An
+   * iteration that was rejected is begun again, with all rows.
+   */
+  watch(signal: AbortSignal): AsyncIterable<readonly ConnectionEvent[]>;
 }
+
+export type ConnectionEvent =
+  | { readonly event: "added"; readonly user: UserId; readonly machine: MachineId }
+  | { readonly event: "removed"; readonly user: UserId; readonly machine: MachineId }
+  | { readonly event: "gone"; readonly machine: MachineId };

@@ -3,6 +3,9 @@ import type { ChangeFeed } from "./change-feed.ts";
 import type { ConnectionDirectory, DeliveryQueue, MachineLink } from "./delivery.ts";
 import type { GroupStore, MarkerStore } from "./group-store.ts";
 import type { InviteStore } from "./invite-store.ts";
+import type { Leases } from "./leases.ts";
+import type { LogImage } from "./log-image.ts";
+import type { MessageLog } from "./message-log.ts";
 import type { MessageStore } from "./message-store.ts";
 import type { NotificationStore } from "./notification-store.ts";
 
@@ -22,4 +25,12 @@ export type Links = {
   readonly deliveries: DeliveryQueue;
   readonly machines: MachineLink;
   readonly connections: ConnectionDirectory;
+};
+
+/** What the log pipeline of many machines needs besides stores and links. */
+export type FleetEngines = {
+  readonly log: MessageLog;
+  /** Of the same database as `Stores.messages`, whose `append` nobody calls in the log pipeline. */
+  readonly image: LogImage;
+  readonly leases: Leases;
 };

@@ -43,7 +43,10 @@ export interface MessageStore {
 export type AppendRequest = {
   readonly conversation: ConversationId;
   readonly drafts: readonly EntryDraft[];
-  /** The sender's name for the message; only with exactly one draft, of kind `message`. */
+  /**
+   * The sender's name for the request. In `MessageStore.append` only with exactly one draft, of kind `message`; in the Message Log
+   * with any, and what it then names is the first entry.
+   */
   readonly key?: { readonly sender: UserId; readonly messageId: MessageId };
   /** The seq of the last entry of another kind than `message` (0: none) that the caller's decision was based on. */
   readonly ifGroupSeq?: Seq;

@@ -1,5 +1,6 @@
-import type { Clock, ConnectionDirectory } from "@tidings/core";
+import type { CancelTimer, Clock, ConnectionDirectory, ConnectionEvent } from "@tidings/core";
 import type { MachineId, UserId } from "@tidings/protocol";
+import { MemoryBroadcast } from "./memory-broadcast.ts";
 
 /** After its lease ran out a machine's rows are kept so long, for the case that it was only slow and renews. */
 const expiredMachineKeptMs = 10 * 60 * 1000;
@@ -7,10 +8,40 @@ const expiredMachineKeptMs = 10 * 60 * 1000;
 export function createMemoryConnectionDirectory(clock: Clock): ConnectionDirectory {
   const machines = new Map<MachineId, Machine>();
   const machinesByUser = new Map<UserId, readonly MachineId[]>();
+  const broadcast = new MemoryBroadcast<ConnectionEvent>();
+  let cancelCheck: CancelTimer | undefined;
 
   const forget = (id: MachineId): void => {
-    for (const user of machines.get(id)?.users ?? []) forgetRow(user, id);
+    const machine = machines.get(id);
+    if (machine === undefined) return;
+    for (const user of machine.users) forgetRow(user, id);
     machines.delete(id);
+    if (machine.isThere) broadcast.tell({ event: "gone", machine: id });
+  };
+  /** Notices that the machine's lease ran out. Who watches is told now; `machinesOf` looks at the clock itself. */
+  const noticeEnd = (id: MachineId, machine: Machine): void => {
+    if (!machine.isThere || clock.monotonicMs() < machine.leaseEndMs) return;
+    machine.isThere = false;
+    broadcast.tell({ event: "gone", machine: id });
+  };
+  /** Leases end without anybody's calling, so while somebody watches a timer waits for the first end. */
+  const watchLeases = (): void => {
+    cancelCheck?.();
+    cancelCheck = undefined;
+    if (broadcast.listeners === 0) return;
+    let endMs = Infinity;
+    for (const [id, machine] of machines) {
+      noticeEnd(id, machine);
+      if (machine.isThere) endMs = Math.min(endMs, machine.leaseEndMs);
+    }
+    if (endMs === Infinity) return;
+    cancelCheck = clock.after(Math.max(1, Math.ceil(endMs - clock.monotonicMs())), watchLeases);
+  };
+  const rowsOf = (id: MachineId, { users }: Machine): readonly ConnectionEvent[] =>
+    [...users].map((user) => ({ event: "added", user, machine: id }));
+  const allRows = (): readonly ConnectionEvent[] => {
+    watchLeases();
+    return [...machines].flatMap(([id, machine]) => (machine.isThere ? rowsOf(id, machine) : []));
   };
   const forgetRow = (user: UserId, machine: MachineId): void => {
     const others = (machinesByUser.get(user) ?? []).filter((one) => one !== machine);
@@ -18,7 +49,7 @@ export function createMemoryConnectionDirectory(clock: Clock): ConnectionDirecto
     else machinesByUser.set(user, others);
   };
   const known = (id: MachineId): Machine => {
-    const machine = machines.get(id) ?? { leaseEndMs: -Infinity, users: new Set(), alone: [id] };
+    const machine = machines.get(id) ?? { leaseEndMs: -Infinity, isThere: false, users: new Set(), alone: [id] };
     machines.set(id, machine);
     return machine;
   };
@@ -26,7 +57,14 @@ export function createMemoryConnectionDirectory(clock: Clock): ConnectionDirecto
   return {
     async renew(id, leaseMs) {
       const nowMs = clock.monotonicMs();
-      known(id).leaseEndMs = nowMs + leaseMs;
+      const machine = known(id);
+      noticeEnd(id, machine);
+      machine.leaseEndMs = nowMs + leaseMs;
+      if (!machine.isThere) {
+        machine.isThere = true;
+        for (const row of rowsOf(id, machine)) broadcast.tell(row);
+        if (cancelCheck === undefined) watchLeases();
+      }
       for (const [other, { leaseEndMs }] of machines) {
         if (leaseEndMs + expiredMachineKeptMs < nowMs) forget(other);
       }
@@ -34,14 +72,19 @@ export function createMemoryConnectionDirectory(clock: Clock): ConnectionDirecto
     retire: async (id) => forget(id),
     async add(user, id) {
       const machine = known(id);
+      noticeEnd(id, machine);
+      if (machine.isThere && !machine.users.has(user)) broadcast.tell({ event: "added", user, machine: id });
       machine.users.add(user);
       const rows = machinesByUser.get(user);
       if (rows === undefined) machinesByUser.set(user, machine.alone);
       else if (!rows.includes(id)) machinesByUser.set(user, [...rows, id]);
     },
     async remove(user, id) {
-      machines.get(id)?.users.delete(user);
+      const machine = machines.get(id);
+      if (machine?.users.delete(user) !== true) return;
       forgetRow(user, id);
+      noticeEnd(id, machine);
+      if (machine.isThere) broadcast.tell({ event: "removed", user, machine: id });
     },
     async machinesOf(users) {
       const found = new Set<MachineId>();
@@ -55,11 +98,20 @@ export function createMemoryConnectionDirectory(clock: Clock): ConnectionDirecto
       }
       return found;
     },
+    async *watch(signal) {
+      try {
+        yield* broadcast.listen(allRows, signal);
+      } finally {
+        if (broadcast.listeners === 0) watchLeases();
+      }
+    },
   };
 }
 
 type Machine = {
   leaseEndMs: number;
+  /** Its rows count, as far as was noticed: what those who watch believe. */
+  isThere: boolean;
   readonly users: Set<UserId>;
   /** The rows of a user who is here only: one list for all of them. */
   readonly alone: readonly MachineId[];

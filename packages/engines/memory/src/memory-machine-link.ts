@@ -8,12 +8,19 @@ export const machineMessagesMax = 10_000;
 export function createMemoryMachineLink(): MachineLink {
   const receivers = new Map<MachineId, Receiver>();
 
+  const send = (receiver: Receiver, message: MachineMessage): void => {
+    if (receiver.waiting.length >= machineMessagesMax) return;
+    receiver.waiting.push(message);
+    if (receiver.waiting.length === 1) queueMicrotask(() => handOver(receiver));
+  };
+
   return {
     send(machine, message) {
       const receiver = receivers.get(machine);
-      if (receiver === undefined || receiver.waiting.length >= machineMessagesMax) return;
-      receiver.waiting.push(message);
-      if (receiver.waiting.length === 1) queueMicrotask(() => handOver(receiver));
+      if (receiver !== undefined) send(receiver, message);
+    },
+    sendToAll(message) {
+      for (const receiver of receivers.values()) send(receiver, message);
     },
     receive(machine, handler, signal) {
       if (signal.aborted) return;

@@ -165,6 +165,7 @@ function lossy(links: Links, lose: (message: MachineMessage) => boolean): Links 
     ...links,
     machines: {
       send: (machine, message) => (lose(message) ? undefined : links.machines.send(machine, message)),
+      sendToAll: (message) => (lose(message) ? undefined : links.machines.sendToAll(message)),
       receive: (machine, handler, signal) => links.machines.receive(machine, handler, signal),
     },
   };
