@@ -7,8 +7,12 @@ import { createAccessService } from "./group-service/access-service.ts";
 import { createGroupService } from "./group-service/group-service.ts";
 import type { GroupService } from "./group-service/group-service-types.ts";
 import type { MachineRole } from "./machine-roles.ts";
+import { createLogWorker, type LogWorkerGauges } from "./messaging-worker/log-worker.ts";
+import { createLeased } from "./notifier/leased.ts";
+import { createNotifier } from "./notifier/notifier.ts";
 import { createMarkerService } from "./receive-service/markers.ts";
 import { createReceiveService, type ReceiveMachine } from "./receive-service/receive-service.ts";
+import { createLoggedMessages } from "./send-service/logged-messages.ts";
 import { createSendService } from "./send-service/send-service.ts";
 import { createUserLookup } from "./send-service/user-lookup.ts";
 import type { AccessService, Authenticator, Base, MarkerService, Running, SendService } from "./services.ts";
@@ -35,6 +39,14 @@ export type Machine = Running & {
   readonly access: AccessService;
   readonly markers: MarkerService;
   readonly receive: ReceiveMachine;
+  readonly gauges: MachineGauges;
+};
+
+/** For metrics, and for whoever checks that nothing grows. */
+export type MachineGauges = {
+  /** Requests that wait for a record of the Message Log. */
+  readonly waitingForLog: () => number;
+  readonly worker: LogWorkerGauges;
 };
 
 /**
@@ -44,10 +56,13 @@ export type Machine = Running & {
  *                                                        └─▶ machines ─▶ Receive Service
  */
 export function composeMachine(options: MachineOptions): Machine {
-  const { stores, links, roles, settings, clock, random, log, authenticator } = options;
+  const { links, fleet, roles, settings, clock, random, log, authenticator } = options;
+  const logged = createLoggedMessages({ messages: options.stores.messages, fleet, clock, random });
+  const stores: Stores = { ...options.stores, messages: logged.messages };
   const base: Base = { stores, clock, random, log };
-  const access = createAccessService(base);
-  const sendService = createSendService(base, { access, users: createUserLookup(stores.accounts) });
+  const access = createAccessService(base, { cachesAre: "hints" });
+  const users = createUserLookup(stores.accounts);
+  const sendService = createSendService(base, { access, users, take: logged.take });
   const receive = createReceiveService(base, {
     links,
     settings,
@@ -59,25 +74,54 @@ export function composeMachine(options: MachineOptions): Machine {
     fleet: true,
   });
   const groups = createGroupService(base, access);
-  const markers = createMarkerService(base, { access, receiveService: receive, onNotifyMode: async () => undefined });
+  const { machine } = receive;
+  const leaseMs = settings.workerLeaseMs;
+  const worker = createLogWorker(base, { links, fleet, machine, leaseMs });
+  let notifier: ReturnType<typeof createNotifier> | undefined;
+  const notifying = createLeased({
+    leases: fleet.leases,
+    name: "notifier",
+    holder: machine,
+    leaseMs,
+    clock,
+    log,
+    begin() {
+      notifier = createNotifier(base, { access, links, modesLiveMs });
+      return notifier.consumer;
+    },
+  });
+  const markers = createMarkerService(base, {
+    access,
+    receiveService: receive,
+    onNotifyMode: async (_user, conversation) => notifier?.modes.forget(conversation),
+  });
   receive.serve({ markers });
-  const running: readonly Running[] = roles.has("receive") ? [receive] : [];
+  const running: readonly Running[] = [
+    ...(roles.has("receive") ? [receive] : []),
+    ...(roles.has("worker") ? [worker, notifying] : []),
+  ];
 
   return {
-    machine: receive.machine,
+    machine,
     groups,
     sendService,
     access,
     markers,
     receive,
+    gauges: { waitingForLog: () => logged.waiting, worker: worker.gauges },
     async run() {
       await Promise.all(running.map((part) => part.run()));
     },
     async drain() {
-      for (const part of running) await part.drain();
+      // Side by side: what a worker holds goes to others at once, while sessions are sent away one by one.
+      await Promise.all(running.map((part) => part.drain()));
+      await logged.drain();
     },
     async stop() {
       await Promise.all(running.map((part) => part.stop()));
     },
   };
 }
+
+/** A mode that was set at another machine counts from this time on at the latest. */
+const modesLiveMs = 5_000;

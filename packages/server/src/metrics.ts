@@ -1,5 +1,6 @@
 import type { ChangeFeed } from "@tidings/core";
 import { collectDefaultMetrics, Counter, Gauge, type Registry } from "prom-client";
+import type { LogWorkerGauges } from "./messaging-worker/log-worker.ts";
 import type { ReceiveGauges } from "./receive-service/receive-service.ts";
 
 export type MetricSources = {
@@ -7,6 +8,8 @@ export type MetricSources = {
   readonly store: () => { commits: number; appends: number; waiting: number };
   readonly queued: () => number;
   readonly setAside: () => number;
+  /** Of a machine of a fleet. */
+  readonly worker?: LogWorkerGauges;
   readonly feed: () => ReturnType<ChangeFeed["positions"]>;
 };
 
@@ -45,13 +48,25 @@ export function registerMetrics(registry: Registry, sources: MetricSources): voi
     },
   });
 
-  function gauge(name: string, help: string, read: () => number): void {
+  const { worker } = sources;
+  if (worker !== undefined) {
+    gauge("tidings_partitions_held", "Partitions of the Message Log that this machine applies.", worker.partitionsHeld);
+    gauge("tidings_log_lag", "Positions that they are behind the log's end.", worker.lag);
+    counter("tidings_log_applied_total", "Requests of the log that were applied.", worker.applied);
+    counter(
+      "tidings_log_set_aside_total",
+      "Records and requests that could not be applied; an alarm if it grows.",
+      worker.setAside,
+    );
+  }
+
+  function gauge(name: string, help: string, read: () => number | Promise<number>): void {
     new Gauge({
       name,
       help,
       registers,
-      collect() {
-        this.set(read());
+      async collect() {
+        this.set(await read());
       },
     });
   }

@@ -107,6 +107,8 @@ export interface AccessService {
    * after having waited for something else, reads again if the number is not what it was before the first reading (G7).
    */
   endingsOf(user: UserId): number;
+  /** An entry that ends a membership of the user came to this machine. */
+  noteEnding(user: UserId): void;
   /** Of these users those who are not members, with what they may still read. Compared with the entries, not with a cache. */
   formerMembers(
     conversation: ConversationId,

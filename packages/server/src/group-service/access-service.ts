@@ -1,4 +1,4 @@
-import { type ConversationId, directUsers, limits, TidingsError, type UserId } from "@tidings/protocol";
+import { type ConversationId, directUsers, limits, type Seq, TidingsError, type UserId } from "@tidings/protocol";
 import { asSeq } from "@tidings/protocol";
 import { type GroupRecord, invariant, type Membership, readableRange, type Stores } from "@tidings/core";
 import type { Access, AccessService, Base } from "../services.ts";
@@ -15,9 +15,16 @@ import { UserConversations } from "./user-conversations.ts";
  *
  * What is not cached is read from the Group DB and compared with the entries, which are the truth: if the Group DB lags
  * behind them (a crash came in between), it is brought up first.
+ *
+ * In a fleet the caches are hints, because other machines change memberships too: what a reader may see is always read, and
+ * says up to which entry it is true; a sender's membership is believed for some seconds.
  */
-export function createAccessService(base: Pick<Base, "stores">, options: AccessServiceOptions = {}): AccessService {
+export function createAccessService(
+  base: Pick<Base, "stores" | "clock">,
+  options: AccessServiceOptions = {},
+): AccessService {
   const { groups } = base.stores;
+  const hints = options.cachesAre === "hints";
   const cache = new AccessCache({ ...cacheDefaults, ...options });
   const userConversations = new UserConversations(options.usersMax ?? usersMaxDefault);
   const holds = new Holds();
@@ -26,7 +33,8 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
   const service: AccessService = {
     cachedMember(conversation, user) {
       const access = cache.access(conversation, user);
-      return access?.membership.state === "active" && !holds.has(conversation, user) ? access : undefined;
+      if (access?.membership.state !== "active" || holds.has(conversation, user)) return undefined;
+      return access.checked !== undefined && isOld(access.checked) ? undefined : access;
     },
 
     async accessAsMember(conversation, user) {
@@ -81,10 +89,12 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
 
     hold(conversation, users) {
       for (const user of users) endings.note(user);
-      return holds.begin(conversation, users);
+      // Where caches are hints readers find the entry that ends a membership themselves, and need not wait for it.
+      return hints ? () => undefined : holds.begin(conversation, users);
     },
 
     endingsOf: (user) => endings.of(user),
+    noteEnding: (user) => endings.note(user),
 
     async formerMembers(conversation, users) {
       const former = new Map<UserId, Access | undefined>();
@@ -98,23 +108,45 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
       return former;
     },
 
-    conversationIds: (user) => userConversations.get(user, () => groups.conversationsOf(user)),
+    async conversationIds(user) {
+      if (!hints) return userConversations.get(user, () => groups.conversationsOf(user));
+      return (await groups.conversationsOf(user)).map(({ membership }) => membership.conversation);
+    },
 
     ...createConversationStates(base.stores, {
-      accessAsMember: (conversation, user) => service.accessAsMember(conversation, user),
+      async accessAsMember(conversation, user) {
+        if (!hints) return service.accessAsMember(conversation, user);
+        const access = await accessAsReader(conversation, user);
+        if (access.membership.state === "active") return access;
+        throw new TidingsError("not-a-member");
+      },
       catchUp: bringUp,
     }),
 
     async memberIds(conversation) {
       const pair = directUsers(conversation);
       if (pair !== undefined) return pair[0] === pair[1] ? [pair[0]] : pair;
+      if (hints) {
+        await bringUp(conversation);
+        return (await readMembers(base.stores, conversation)).users;
+      }
       const members = cache.members(conversation, () => readMembers(base.stores, conversation));
       return (await members).users;
     },
   };
   return service;
 
+  function isOld(checked: NonNullable<Access["checked"]>): boolean {
+    return base.clock.monotonicMs() - checked.atMs > hintMs;
+  }
+
+  /** What is noted with an access that was compared with the entries up to this head. */
+  function checkedAt(head: Seq | undefined): Pick<Access, "checked"> {
+    return hints ? { checked: { seq: head ?? asSeq(0), atMs: base.clock.monotonicMs() } } : {};
+  }
+
   function cachedReader(conversation: ConversationId, user: UserId): Access | undefined {
+    if (hints) return undefined;
     const access = cache.access(conversation, user);
     return access === undefined || holds.has(conversation, user) ? undefined : access;
   }
@@ -125,10 +157,10 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
     for (let attempt = 1; ; attempt += 1) {
       await holds.over(conversation, user);
       const ticket = cache.ticket(conversation);
-      const { group, membership } = await readPair(conversation, user);
-      const current = cache.isGood(ticket) && !holds.has(conversation, user);
+      const read = await readPair(conversation, user);
+      const current = hints || (cache.isGood(ticket) && !holds.has(conversation, user));
       if (!current && attempt < attemptsMax) continue;
-      return accessOf({ ticket, user, group, membership });
+      return accessOf({ ticket, user, ...read });
     }
   }
 
@@ -138,9 +170,10 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
     user: UserId;
     group: GroupRecord | undefined;
     membership: Membership | undefined;
+    checked?: Access["checked"];
   }): Access {
-    const { ticket, user, group, membership } = read;
-    const access = membership && toAccess(membership, group);
+    const { ticket, user, group, membership, checked } = read;
+    const access = membership && toAccess(membership, group, checked);
     if (access !== undefined) {
       cache.keep(ticket, user, access);
       return access;
@@ -164,7 +197,8 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
       // Read last: an entry that is not applied to what was read just now is seen.
       const head = (await base.stores.messages.heads([conversation])).get(conversation);
       const behind = (head?.groupSeq ?? 0) > (group?.appliedSeq ?? 0);
-      if (!behind || attempt === attemptsMax) return { group, membership };
+      if (!behind || (attempt === attemptsMax && !hints)) return { group, membership, ...checkedAt(head?.head) };
+      if (attempt === attemptsMax) throw new TidingsError("unavailable", { detail: "The group keeps changing." });
       await bringUp(conversation);
     }
   }
@@ -189,11 +223,12 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
     for (const [conversation, ticket] of tickets) {
       const { membership, group } = found.get(conversation) ?? {};
       const behind = membership !== undefined && (heads.get(conversation)?.groupSeq ?? 0) > (group?.appliedSeq ?? 0);
-      if (behind || !cache.isGood(ticket) || holds.has(conversation, user)) {
+      if (behind || (!hints && !cache.isGood(ticket)) || holds.has(conversation, user)) {
         again.push(conversation);
         continue;
       }
-      const access = membership && toAccess(membership, group);
+      const { checked } = checkedAt(heads.get(conversation)?.head);
+      const access = membership && toAccess(membership, group, checked);
       if (access === undefined) {
         cache.giveUp(ticket);
         continue;
@@ -226,7 +261,14 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
   }
 }
 
-export type AccessServiceOptions = Partial<AccessCacheOptions> & { readonly usersMax?: number };
+export type AccessServiceOptions = Partial<AccessCacheOptions> & {
+  readonly usersMax?: number;
+  /** `exact` (the default): every change of a membership is noted here. `hints`: other machines make changes too. */
+  readonly cachesAre?: "exact" | "hints";
+};
+
+/** A sender who was removed elsewhere writes no longer than this, also if the word of it is lost. */
+const hintMs = 5_000;
 
 /** At some 150 bytes for each unit of weight: 75 MB at most. */
 const cacheDefaults: AccessCacheOptions = { conversationsMax: 50_000, weightMax: 500_000 };
@@ -237,10 +279,20 @@ const attemptsMax = 10;
 /** Up to so many conversations are read one by one; more of them by the user's whole list. */
 const fewMax = 2;
 
-function toAccess(membership: Membership, group: GroupRecord | undefined): Access | undefined {
+function toAccess(
+  membership: Membership,
+  group: GroupRecord | undefined,
+  checked: Access["checked"],
+): Access | undefined {
   const range = readableRange(membership, group?.history);
   if (range === undefined) return undefined;
-  return { conversation: membership.conversation, membership, ...(group !== undefined && { group }), ...range };
+  return {
+    conversation: membership.conversation,
+    membership,
+    ...(group !== undefined && { group }),
+    ...range,
+    ...(checked !== undefined && { checked }),
+  };
 }
 
 function undefinedIfUnknown(error: unknown): undefined {

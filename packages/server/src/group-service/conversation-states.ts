@@ -1,4 +1,11 @@
-import { asSeq, type ConversationId, type ConversationState, directUsers, type UserId } from "@tidings/protocol";
+import {
+  asSeq,
+  type ConversationId,
+  type ConversationState,
+  directUsers,
+  TidingsError,
+  type UserId,
+} from "@tidings/protocol";
 import { defaultNotifyMode, type Head, type Marker, type Stores, type UserConversation } from "@tidings/core";
 import type { Access, AccessService } from "../services.ts";
 
@@ -16,14 +23,17 @@ export function createConversationStates(
         const found = await stores.groups.conversationsOf(user);
         const heads = await stores.messages.heads(found.map(({ membership }) => membership.conversation));
         const behind = found.filter((one) => isBehind(one, heads));
-        if (behind.length === 0 || attempt === attemptsMax) return statesOf(user, found, heads);
+        if (behind.length === 0) return statesOf(user, found, heads);
+        if (attempt === attemptsMax) throw new TidingsError("unavailable", { detail: "The groups keep changing." });
         for (const { membership } of behind) await parts.catchUp(membership.conversation);
       }
     },
     async state(user, conversation) {
+      // Before the right, so that the head is not above a removal that the right does not know of yet (G7).
+      const heads = await stores.messages.heads([conversation]);
       const access = await parts.accessAsMember(conversation, user);
-      // A direct conversation that was opened and has no message yet has no head.
-      const head = (await stores.messages.heads([conversation])).get(conversation) ?? noEntries;
+      // A direct conversation that was opened and has no message yet has no head; nor has a group that was made just now.
+      const head = heads.get(conversation) ?? noEntries;
       const [state] = await statesOf(user, [access], new Map([[conversation, head]]));
       return state as ConversationState;
     },
@@ -93,4 +103,4 @@ const isBehind = ({ membership, group }: UserConversation, heads: ReadonlyMap<Co
 
 const neverSet: Marker = { readSeq: asSeq(0), readMessages: 0, notify: undefined };
 const noEntries: Head = { head: asSeq(0), groupSeq: asSeq(0), messages: 0 };
-const attemptsMax = 3;
+const attemptsMax = 10;

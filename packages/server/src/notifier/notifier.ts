@@ -9,10 +9,18 @@ import { NotifyModes } from "./notify-modes.ts";
  * The notifier: a consumer of the change feed of its own, so that it neither waits for deliveries nor holds them up. It decides who
  * is notified of a message, stores that once for each user and message (G9), and tells the user's sessions.
  */
-export function createNotifier(base: Base, parts: { access: AccessService; links: Links }) {
+export function createNotifier(
+  base: Base,
+  parts: {
+    access: AccessService;
+    links: Links /** Of modes that are remembered; without it they are exact. */;
+    modesLiveMs?: number;
+  },
+) {
   const { stores, clock, log } = base;
   const { access, links } = parts;
-  const modes = new NotifyModes(stores.markers, access);
+  const lives = parts.modesLiveMs === undefined ? undefined : { ms: parts.modesLiveMs, clock };
+  const modes = new NotifyModes(stores.markers, access, lives);
   const consumer = new FeedConsumer({ name: "notifier", feed: stores.feed, clock, log, handle });
 
   async function handle(changes: readonly Change[]): Promise<void> {
@@ -31,13 +39,15 @@ export function createNotifier(base: Base, parts: { access: AccessService; links
     const ofConversation = await modes.of(conversation);
     const everyMessage = directUsers(conversation) !== undefined || hasAll(ofConversation);
     const found: NewNotification[] = [];
+    let members: ReadonlySet<UserId> | undefined;
     for (const entry of entries) {
       if (entry.kind !== "message") continue;
       // Most messages mention nobody; they are not parsed. A text that looks like the field is parsed in vain, no more.
       if (!everyMessage && !entry.json.includes('"mentions":[')) continue;
       const message = JSON.parse(entry.json) as MessageEntry;
-      const members = new Set(await access.memberIds(conversation));
-      const isMember = (user: UserId): boolean => members.has(user);
+      members ??= new Set(await access.memberIds(conversation));
+      const ofNow = members;
+      const isMember = (user: UserId): boolean => ofNow.has(user);
       for (const { user, reason } of decideNotifications(message, { conversation, isMember, modes: ofConversation })) {
         found.push({ user, reason, conversation, seq: entry.seq, sender: message.sender, atMs: message.at_ms });
       }

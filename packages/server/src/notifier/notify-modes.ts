@@ -1,5 +1,5 @@
 import type { ConversationId, NotifyMode, UserId } from "@tidings/protocol";
-import type { MarkerStore } from "@tidings/core";
+import type { Clock, MarkerStore } from "@tidings/core";
 import type { AccessService } from "../services.ts";
 
 type Modes = ReadonlyMap<UserId, NotifyMode>;
@@ -8,11 +8,14 @@ type Modes = ReadonlyMap<UserId, NotifyMode>;
 export class NotifyModes {
   readonly #markers: MarkerStore;
   readonly #access: AccessService;
+  readonly #lives: { readonly ms: number; readonly clock: Clock } | undefined;
   readonly #known = new Map<ConversationId, Promise<Modes>>();
 
-  constructor(markers: MarkerStore, access: AccessService) {
+  /** `lives`: where other machines set modes too, what is remembered is believed for so long. */
+  constructor(markers: MarkerStore, access: AccessService, lives?: { readonly ms: number; readonly clock: Clock }) {
     this.#markers = markers;
     this.#access = access;
+    this.#lives = lives;
   }
 
   of(conversation: ConversationId): Promise<Modes> {
@@ -21,6 +24,9 @@ export class NotifyModes {
     if (this.#known.size >= conversationsMax) this.#known.clear();
     const read = this.#read(conversation);
     this.#known.set(conversation, read);
+    this.#lives?.clock.after(this.#lives.ms, () => {
+      if (this.#known.get(conversation) === read) this.#known.delete(conversation);
+    });
     read.catch(() => this.#known.delete(conversation));
     return read;
   }

@@ -11,7 +11,7 @@ import {
   type UserId,
 } from "@tidings/protocol";
 import { type Delivery, type EncodedEntry, invariant, type MachineMessage } from "@tidings/core";
-import type { AccessService, Base } from "../services.ts";
+import type { Access, AccessService, Base } from "../services.ts";
 import type { DeliveryTick } from "./delivery-tick.ts";
 import { encodeFrame } from "./frames.ts";
 import type { LocalConversation } from "./local-conversation.ts";
@@ -114,6 +114,8 @@ export function createArrival(
     ending: { conversation: LocalConversation; lastSeq: Seq; reason: EndedFrame["reason"] },
   ): void {
     const { conversation, lastSeq, reason } = ending;
+    // Who reads what the user may read just now reads it again: elsewhere it may have been read before this.
+    access.noteEnding(user);
     const frame = encodeFrame({ type: "ended", conversation: conversation.id, last_seq: lastSeq, reason });
     const local = cache.user(user);
     for (const session of local?.sessions ?? []) {
@@ -159,7 +161,7 @@ export function createArrival(
     for (;;) {
       const endings = access.endingsOf(user);
       const state = await access.state(user, id);
-      if (access.endingsOf(user) === endings) return state;
+      if (access.endingsOf(user) === endings && cache.hasSeenSince(id, state.head)) return state;
     }
   }
 
@@ -204,10 +206,16 @@ export function createArrival(
    */
   async function skip(conversation: LocalConversation): Promise<void> {
     const head = conversation.knownHead;
-    const users = new Set(conversation.subscriptions.map(({ session }) => session.caller.user.user_id));
-    const former = await access.formerMembers(conversation.id, users);
+    const former = new Map<UserId, Access | undefined>();
+    const asked = new Set<UserId>();
+    // Again for those who came while it was being read.
+    for (let users = followers(conversation); users.length > 0; ) {
+      for (const user of users) asked.add(user);
+      for (const [user, right] of await access.formerMembers(conversation.id, users)) former.set(user, right);
+      users = followers(conversation).filter((user) => !asked.has(user));
+    }
     tick.writePending(conversation);
-    conversation.arrivedSeq = head;
+    conversation.jumpTo(head);
     conversation.movedAtMs = clock.monotonicMs();
     for (const [user, right] of former) {
       if (right?.lastSeq === undefined || right.membership.state === "active") continue;
@@ -217,6 +225,10 @@ export function createArrival(
     const frame = encodeFrame({ type: "heads", heads });
     for (const { session } of conversation.subscriptions) session.write(frame);
     for (const waiter of conversation.waiters) waiter.wake();
+  }
+
+  function followers(conversation: LocalConversation): UserId[] {
+    return [...new Set(conversation.subscriptions.map(({ session }) => session.caller.user.user_id))];
   }
 
   /** Compares this machine's conversations with the Messaging DB (design, 4.6). */

@@ -11,6 +11,8 @@ export class LocalConversation {
   readonly id: ConversationId;
   /** The last entry that arrived here, by delivery or from the store. */
   arrivedSeq: Seq;
+  /** What came behind this one went through `take`; what came before may have been jumped over. */
+  seenFromSeq: Seq;
   /** When it arrived, for heartbeats: they name the conversations that moved. */
   movedAtMs = 0;
   /** Entries that no tick has written yet: dense, and the last one is `arrivedSeq`. */
@@ -27,7 +29,14 @@ export class LocalConversation {
   constructor(id: ConversationId, head: Seq) {
     this.id = id;
     this.arrivedSeq = head;
+    this.seenFromSeq = head;
     this.knownHead = head;
+  }
+
+  /** Goes on behind entries that nobody looked at here. */
+  jumpTo(head: Seq): void {
+    this.arrivedSeq = head;
+    this.seenFromSeq = head;
   }
 
   get idle(): boolean {

@@ -39,8 +39,8 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     const synced: SyncedConversationStatus[] = [];
     for (const id of ids) {
       let right = rights.get(id);
-      if (session.subscription(id) === undefined && access.endingsOf(user) !== endings)
-        right = await rightNow(user, id);
+      const old = access.endingsOf(user) !== endings || !hasSeenSince(right);
+      if (session.subscription(id) === undefined && old) right = await rightNow(user, id);
       // What the user may not know of is left out, as if it did not exist.
       if (right === undefined || session.closed) continue;
       const head = heads.get(id)?.head ?? asSeq(0);
@@ -59,8 +59,13 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     for (;;) {
       const endings = access.endingsOf(user);
       const right = (await access.accessAll(user, [id])).get(id);
-      if (access.endingsOf(user) === endings) return right;
+      if (access.endingsOf(user) === endings && hasSeenSince(right)) return right;
     }
+  }
+
+  function hasSeenSince(right: Access | undefined): boolean {
+    if (right?.checked === undefined || right.lastSeq !== undefined) return true;
+    return cache.hasSeenSince(right.conversation, right.checked.seq);
   }
 
   /** For a member: brings the subscription from the cursor to the head, as far as the budget goes. */
@@ -73,9 +78,12 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     const subscription = session.subscription(id) ?? cache.subscribe(session, { conversation, sentSeq: from.cursor });
     subscription.sentSeq = from.cursor;
     let entriesLeft = limits.syncEntriesMax;
-    while (entriesLeft > 0 && subscription.sentSeq < conversation.knownHead && isLive(subscription)) {
+    // Beyond what the right was compared with, only what arrives in order is his: it cuts him off where his membership ends (G7).
+    const checkedSeq = from.right.checked?.seq ?? asSeq(Number.MAX_SAFE_INTEGER);
+    const endSeq = (): number => Math.min(conversation.knownHead, Math.max(checkedSeq, conversation.arrivedSeq));
+    while (entriesLeft > 0 && subscription.sentSeq < endSeq() && isLive(subscription)) {
       const fromSeq = asSeq(subscription.sentSeq + 1);
-      const toSeq = asSeq(Math.min(conversation.knownHead, subscription.sentSeq + entriesLeft));
+      const toSeq = asSeq(Math.min(endSeq(), subscription.sentSeq + entriesLeft));
       const entries = await readWithinBudget(messages, { conversation: id, fromSeq, toSeq }, from.budget);
       // Meanwhile a tick may have written part of it, or the membership may have ended.
       if (subscription.sentSeq !== fromSeq - 1 || !isLive(subscription)) continue;

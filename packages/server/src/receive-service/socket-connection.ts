@@ -203,14 +203,15 @@ export class SocketConnection {
 
   /** A membership that ended while they were read is not among them: its end was told before there was anybody to tell (G7). */
   async #readStates(user: UserId): Promise<[states: readonly ConversationState[], notified: number]> {
-    const { access, base } = this.#parts;
+    const { access, base, cache } = this.#parts;
     for (;;) {
       const endings = access.endingsOf(user);
       const [states, [notified = 0]] = await Promise.all([
         access.states(user),
         base.stores.notifications.newest([user]),
       ]);
-      if (access.endingsOf(user) === endings) return [states, notified];
+      const old = states.some(({ conversation, head }) => !cache.hasSeenSince(conversation, head));
+      if (access.endingsOf(user) === endings && !old) return [states, notified];
     }
   }
 

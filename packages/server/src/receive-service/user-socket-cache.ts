@@ -75,6 +75,14 @@ export class UserSocketCache {
     return conversation;
   }
 
+  /**
+   * Has this machine seen whatever came in the conversation since a right was compared with the entries up to `checkedSeq`? If it
+   * has, an ending of the membership meanwhile is counted (`AccessService.endingsOf`); if not, the right is read again (G7).
+   */
+  hasSeenSince(id: ConversationId, checkedSeq: Seq): boolean {
+    return (this.#conversations.get(id)?.seenFromSeq ?? 0) <= checkedSeq;
+  }
+
   subscribe(session: Session, options: { conversation: LocalConversation; sentSeq: Seq }): Subscription {
     const { conversation, sentSeq } = options;
     const subscription: Subscription = { session, conversation, sentSeq, index: 0 };

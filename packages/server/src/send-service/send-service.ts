@@ -7,20 +7,25 @@ import {
   type ConversationId,
   type UserId,
 } from "@tidings/protocol";
-import { type AppendRequest, encodeDraft, type EntryBody } from "@tidings/core";
+import { encodeDraft, type EntryBody } from "@tidings/core";
 import type { AccessService, Base, MessageInput, SendService, TakenMessage, Target } from "../services.ts";
+import type { KeyedMessage, LoggedMessages } from "./logged-messages.ts";
 import type { UserLookup } from "./user-lookup.ts";
 
 /**
  * The Send Service: takes a message from a sender, checks it, makes it durable, answers with its position.
  *
- * Store first: the Messaging DB sequences the message in the commit that makes it durable (G1, G3), and recognises a
- * retry by the sender's message id (G2). Stateless but for one thing: while the check of a sender's earlier message
+ * Store first, unless told otherwise: the Messaging DB sequences the message in the commit that makes it durable (G1, G3), and
+ * recognises a retry by the sender's message id (G2). In the log pipeline `take` makes it durable in the Message Log. Stateless but for one thing: while the check of a sender's earlier message
  * waits for the Group DB, his later ones queue behind it, so that they cannot overtake it (G4).
  */
-export function createSendService(base: Base, parts: { access: AccessService; users: UserLookup }): SendService {
+export function createSendService(
+  base: Base,
+  parts: { access: AccessService; users: UserLookup; take?: LoggedMessages["take"] },
+): SendService {
   const { stores, clock } = base;
   const { access, users } = parts;
+  const take = parts.take ?? ((message) => stores.messages.append(message));
   /** Sender → the end of his queue of checks. Holds a sender only while he has a check under way. */
   const checking = new Map<UserId, Promise<void>>();
 
@@ -90,12 +95,13 @@ export function createSendService(base: Base, parts: { access: AccessService; us
 
   async function append(conversation: ConversationId, sender: UserId, message: MessageInput): Promise<TakenMessage> {
     const atMs = clock.nowMs();
-    const request: AppendRequest = {
+    const request: KeyedMessage = {
       conversation,
       drafts: [encodeDraft(bodyOf(sender, message), atMs)],
       key: { sender, messageId: message.message_id },
     };
-    const outcome = await stores.messages.append(request);
+    const outcome = await take(request);
+    if (outcome.outcome === "logged") return { conversation, messageId: message.message_id, atMs: outcome.atMs };
     if (outcome.outcome === "appended") {
       return { conversation, messageId: message.message_id, seq: outcome.firstSeq, atMs };
     }

@@ -1,0 +1,109 @@
+import { type FleetEngines, type Links, partitionOf } from "@tidings/core";
+import type { MachineId } from "@tidings/protocol";
+import type { Base, Running } from "../services.ts";
+import { HeadsTeller } from "./heads-teller.ts";
+import { Interest } from "./interest.ts";
+import { PartitionHolder, type WorkerCounts } from "./partition-holder.ts";
+import { PartitionLeases } from "./partition-leases.ts";
+import { createPushes } from "./pushes.ts";
+
+export type LogWorker = Running & {
+  readonly gauges: LogWorkerGauges;
+  readonly interest: Interest;
+};
+
+export type LogWorkerGauges = {
+  readonly partitionsHeld: () => number;
+  readonly applied: () => number;
+  readonly setAside: () => number;
+  /** Positions that the partitions held here are behind their ends. */
+  readonly lag: () => Promise<number>;
+};
+
+/**
+ * The Messaging Worker of the log pipeline: holds partitions of the Message Log, applies them to the Messaging DB and the Group
+ * DB, and sends what is new to the machines that are interested.
+ */
+export function createLogWorker(
+  base: Base,
+  parts: { links: Links; fleet: FleetEngines; machine: MachineId; leaseMs: number },
+): LogWorker {
+  const { stores, clock, log } = base;
+  const { links, fleet, leaseMs } = parts;
+  const interest = new Interest({ stores, connections: links.connections });
+  const heads = new HeadsTeller({ clock, machines: links.machines, interest });
+  const push = createPushes({ stores, machines: links.machines, interest, heads });
+  const counts: WorkerCounts = { applied: 0, setAside: 0 };
+  const holders = new Map<number, PartitionHolder>();
+  const stopped = new AbortController();
+  let ended: Promise<unknown> | undefined;
+
+  const partitions = new PartitionLeases({
+    leases: fleet.leases,
+    partitions: fleet.log.partitions,
+    worker: parts.machine,
+    leaseMs,
+    clock,
+    log,
+    hold(partition, epoch) {
+      // Whatever is remembered of its conversations is from before another one held it.
+      interest.forgetWhere((conversation) => partitionOf(conversation, fleet.log.partitions) === partition);
+      const holder = new PartitionHolder({ partition, epoch, fleet, clock, log, counts, push });
+      holders.set(partition, holder);
+      return holder;
+    },
+  });
+
+  async function followConnections(): Promise<void> {
+    let backOffMs = backOffMsMin;
+    while (!stopped.signal.aborted) {
+      try {
+        await interest.follow(stopped.signal, () => {
+          backOffMs = backOffMsMin;
+        });
+      } catch (error) {
+        if (stopped.signal.aborted) return;
+        log.warn({ err: error }, "The Connection DB could not be followed; it is tried again.");
+      }
+      await clock.sleep(backOffMs, stopped.signal);
+      backOffMs = Math.min(backOffMs * 2, backOffMsMax);
+    }
+  }
+
+  async function lag(): Promise<number> {
+    const behind = partitions.partitions.map(async (partition) => {
+      const position = holders.get(partition)?.position;
+      return position === undefined ? 0 : Math.max(0, (await fleet.log.end(partition)) - position);
+    });
+    return (await Promise.all(behind)).reduce((sum, one) => sum + one, 0);
+  }
+
+  return {
+    interest,
+    gauges: {
+      partitionsHeld: () => partitions.partitions.length,
+      applied: () => counts.applied,
+      setAside: () => counts.setAside,
+      lag,
+    },
+    async run() {
+      ended ??= Promise.all([partitions.run(), followConnections()]);
+      await ended;
+    },
+    async drain() {
+      await partitions.drain();
+      heads.stop();
+      stopped.abort();
+      await ended;
+    },
+    async stop() {
+      heads.stop();
+      stopped.abort();
+      await partitions.stop();
+      await ended;
+    },
+  };
+}
+
+const backOffMsMin = 50;
+const backOffMsMax = 2_000;

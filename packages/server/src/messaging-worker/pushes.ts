@@ -1,0 +1,67 @@
+import { type ConversationId, directUsers, type MachineId, type UserId } from "@tidings/protocol";
+import {
+  type Delivery,
+  type MachineLink,
+  membershipChangesOf,
+  type MembershipChange,
+  type Stores,
+} from "@tidings/core";
+import { catchUp } from "../group-service/catch-up.ts";
+import type { HeadsTeller } from "./heads-teller.ts";
+import type { Interest } from "./interest.ts";
+
+/**
+ * What follows when entries are stored: the Group DB is brought up to them, and one copy goes to each machine that holds
+ * sockets of members (design, 4.3), or of users whose membership the entries end.
+ */
+export function createPushes(parts: {
+  stores: Pick<Stores, "messages" | "groups">;
+  machines: MachineLink;
+  interest: Interest;
+  heads: HeadsTeller;
+}) {
+  const { stores, machines, interest, heads } = parts;
+
+  return async function push(delivery: Delivery): Promise<void> {
+    const { conversation, entries } = delivery;
+    const pair = directUsers(conversation);
+    const changes = pair === undefined ? membershipChangesOf(entries) : [];
+    const to = new Set<MachineId>();
+    // Whatever fails from here on: whoever is known to be interested hears of the head.
+    const last = entries.at(-1);
+    if (last !== undefined) heads.note(conversation, last.seq);
+    if (changes.length > 0) {
+      // As it was before, for those whose membership ends.
+      for (const machine of interest.machinesNow(conversation)) to.add(machine);
+      for (const user of usersOf(changes)) for (const machine of interest.machinesOfUser(user)) to.add(machine);
+      await fold(conversation, changes);
+    }
+    for (const machine of await interest.machinesOf(conversation)) to.add(machine);
+    // A machine looks only for users to whom the conversation may be new.
+    const recipients = pair ?? joinedUsers(changes);
+    for (const machine of to) machines.send(machine, { tell: "delivery", delivery, recipients });
+  };
+
+  async function fold(conversation: ConversationId, changes: readonly MembershipChange[]): Promise<void> {
+    try {
+      // Not only these changes: what the holder before us applied last may not be folded yet.
+      await catchUp(stores, conversation);
+      interest.noteChanges(conversation, changes);
+    } catch (error) {
+      interest.forget(conversation);
+      throw error;
+    } finally {
+      machines.sendToAll({ tell: "access-changed", conversation, users: usersOf(changes) });
+    }
+  }
+}
+
+function usersOf(changes: readonly MembershipChange[]): readonly UserId[] {
+  const users = new Set<UserId>();
+  for (const change of changes) if (change.change !== "settings") users.add(change.user);
+  return [...users];
+}
+
+function joinedUsers(changes: readonly MembershipChange[]): readonly UserId[] {
+  return changes.flatMap((change) => (change.change === "joined" ? [change.user] : []));
+}
