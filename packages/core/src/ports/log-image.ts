@@ -25,9 +25,11 @@ export interface LogImage {
   apply(batch: LogBatch): Promise<readonly AppendOutcome[]>;
   /** How far the partition is applied. At least what was answered before. */
   position(partition: number): Promise<number>;
-  /** Where requests with these keys were stored, in the order of the keys; at most 1,000 keys. Freshness as `position`. */
+  /** Where requests with these keys were stored, in the order of the keys; at most `keysAtOnceMax` keys. Freshness as `position`. */
   find(keys: readonly LoggedKey[]): Promise<readonly (Stored | undefined)[]>;
 }
+
+export const keysAtOnceMax = 1_000;
 
 /** Every request in the log has a key, so that a record which stands there twice is applied once (G2). */
 export type LoggedRequest = AppendRequest & { readonly key: NonNullable<AppendRequest["key"]> };
