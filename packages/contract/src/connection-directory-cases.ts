@@ -1,16 +1,19 @@
 import { deepEqual } from "node:assert/strict";
 import type { ConnectionDirectory } from "@tidings/core";
-import { asMachineId, type MachineId, type UserId } from "@tidings/protocol";
+import type { MachineId, UserId } from "@tidings/protocol";
 import type { ContractCase } from "./contract-case.ts";
+import { machine } from "./machine-samples.ts";
+import { connectionWatchCases } from "./connection-watch-cases.ts";
 import type { DirectoryFixture } from "./link-contracts.ts";
+import { passAlmostLease, passRest } from "./passing-time.ts";
 import { fresh } from "./samples.ts";
 
 /** The promises of `ConnectionDirectory`. */
 export const connectionDirectoryCases: readonly ContractCase<DirectoryFixture>[] = [
   {
     name: "tells the machines that hold sockets of any of the users",
-    async run({ directory }) {
-      const [one, other] = [await machine(directory), await machine(directory)];
+    async run({ directory, time }) {
+      const [one, other] = [await machine(directory, time.leaseMs), await machine(directory, time.leaseMs)];
       const [ann, bob, cid] = [fresh.user(), fresh.user(), fresh.user()];
       await directory.add(ann, one);
       await directory.add(ann, other);
@@ -24,8 +27,8 @@ export const connectionDirectoryCases: readonly ContractCase<DirectoryFixture>[]
   },
   {
     name: "forgets a socket that is removed, however often it was added or is removed",
-    async run({ directory }) {
-      const one = await machine(directory);
+    async run({ directory, time }) {
+      const one = await machine(directory, time.leaseMs);
       const user = fresh.user();
       await directory.add(user, one);
       await directory.add(user, one);
@@ -38,58 +41,49 @@ export const connectionDirectoryCases: readonly ContractCase<DirectoryFixture>[]
   },
   {
     name: "counts all rows of a machine as absent from the end of its lease on",
-    async run({ directory, clock }) {
-      const [dying, living] = [await machine(directory), await machine(directory)];
+    async run({ directory, time }) {
+      const [dying, living] = [await machine(directory, time.leaseMs), await machine(directory, time.leaseMs)];
       const [ann, bob] = [fresh.user(), fresh.user()];
       for (const user of [ann, bob]) await directory.add(user, dying);
       await directory.add(bob, living);
-      await clock.advance(leaseMs - 1);
-      await directory.renew(living, leaseMs);
+      await passAlmostLease(time);
+      await directory.renew(living, time.leaseMs);
       deepEqual(await machinesOf(directory, ann, bob), [dying, living]);
-      await clock.advance(1);
+      await passRest(time);
       deepEqual(await machinesOf(directory, ann), []);
       deepEqual(await machinesOf(directory, ann, bob), [living]);
     },
   },
   {
     name: "keeps a machine that renews its lease, and is not confused by a wall clock that jumps",
-    async run({ directory, clock }) {
-      const one = await machine(directory);
+    async run({ directory, time }) {
+      const one = await machine(directory, time.leaseMs);
       const user = fresh.user();
       await directory.add(user, one);
       for (const _ of [1, 2, 3]) {
-        await clock.advance(leaseMs - 1);
-        clock.jumpWall(3_600_000);
-        await directory.renew(one, leaseMs);
+        await passAlmostLease(time);
+        time.jumpWall?.(3_600_000);
+        await directory.renew(one, time.leaseMs);
       }
+      time.jumpWall?.(-3 * 3_600_000);
       deepEqual(await machinesOf(directory, user), [one]);
     },
   },
   {
     name: "ends a machine that retires at once, with all its rows",
-    async run({ directory }) {
-      const one = await machine(directory);
+    async run({ directory, time }) {
+      const one = await machine(directory, time.leaseMs);
       const user = fresh.user();
       await directory.add(user, one);
       await directory.retire(one);
       deepEqual(await machinesOf(directory, user), []);
       await directory.retire(one);
-      await directory.renew(one, leaseMs);
+      await directory.renew(one, time.leaseMs);
       deepEqual(await machinesOf(directory, user), []);
     },
   },
+  ...connectionWatchCases,
 ];
-
-const leaseMs = 10_000;
-let machines = 0;
-
-/** A new machine with a lease. */
-async function machine(directory: ConnectionDirectory): Promise<MachineId> {
-  machines += 1;
-  const id = asMachineId(`machine-${String(machines).padStart(5, "0")}`);
-  await directory.renew(id, leaseMs);
-  return id;
-}
 
 const machinesOf = async (directory: ConnectionDirectory, ...users: UserId[]): Promise<readonly MachineId[]> =>
   [...(await directory.machinesOf(users))].sort();

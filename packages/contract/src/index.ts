@@ -2,6 +2,8 @@ export * from "./contract-case.ts";
 export * from "./installation.ts";
 export * from "./durability.ts";
 export * from "./link-contracts.ts";
+export * from "./fleet-contracts.ts";
+export { manualTime, type PassingTime } from "./passing-time.ts";
 export * from "./system.ts";
 export { systemCases } from "./system-cases.ts";
 export { signUpOverWire } from "./wire-system.ts";

@@ -1,8 +1,9 @@
-import type { ConnectionDirectory, DeliveryQueue, MachineLink, ManualClock } from "@tidings/core";
+import type { ConnectionDirectory, DeliveryQueue, MachineLink } from "@tidings/core";
 import { type Closable, registerContract } from "./contract-case.ts";
 import { connectionDirectoryCases } from "./connection-directory-cases.ts";
 import { deliveryQueueCases } from "./delivery-queue-cases.ts";
 import { machineLinkCases } from "./machine-link-cases.ts";
+import type { PassingTime } from "./passing-time.ts";
 
 export type QueueFixture = Closable & {
   /** Nothing is in it, and nobody takes from it. */
@@ -13,8 +14,8 @@ export type QueueFixture = Closable & {
 export type LinkFixture = Closable & { readonly link: MachineLink };
 export type DirectoryFixture = Closable & {
   readonly directory: ConnectionDirectory;
-  /** The clock by which its leases end. */
-  readonly clock: ManualClock;
+  /** How its leases end. */
+  readonly time: PassingTime;
 };
 
 export const deliveryQueueContract = (engine: string, open: () => Promise<QueueFixture>): void =>

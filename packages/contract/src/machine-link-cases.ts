@@ -59,6 +59,26 @@ export const machineLinkCases: readonly ContractCase<LinkFixture>[] = [
       second.stop();
     },
   },
+  {
+    name: "hands to every machine what is sent to all, in the sender's order, and to none that has left",
+    async run({ link }) {
+      const [one, other, left] = times(3, freshMachine) as [MachineId, MachineId, MachineId];
+      const [first, second, gone] = [receive(link, one, 3), receive(link, other, 2), receive(link, left, 1)];
+      gone.stop();
+      let wasTold = false;
+      void gone.received.then(() => {
+        wasTold = true;
+      });
+      link.sendToAll(marked(1));
+      link.send(one, marked(2));
+      link.sendToAll(marked(3));
+      deepEqual((await first.received).map(readSeqOf), [1, 2, 3]);
+      deepEqual((await second.received).map(readSeqOf), [1, 3]);
+      equal(wasTold, false);
+      for (const { stop } of [first, second]) stop();
+      link.sendToAll(marked(4));
+    },
+  },
 ];
 
 let machines = 0;

@@ -1,4 +1,4 @@
-import { connectionDirectoryContract, deliveryQueueContract, machineLinkContract } from "@tidings/contract";
+import { connectionDirectoryContract, deliveryQueueContract, machineLinkContract, manualTime } from "@tidings/contract";
 import { createManualClock } from "@tidings/core";
 import { createMemoryLinks } from "./memory-links.ts";
 
@@ -14,5 +14,5 @@ machineLinkContract(engine, async () => ({ link: createMemoryLinks({ clock: crea
 
 connectionDirectoryContract(engine, async () => {
   const clock = createManualClock();
-  return { directory: createMemoryLinks({ clock }).connections, clock, close };
+  return { directory: createMemoryLinks({ clock }).connections, time: manualTime(clock), close };
 });

@@ -26,7 +26,7 @@ export function createMemoryLogImage(conversations: MemoryConversations): LogIma
           `Partition ${partition} is applied up to ${position}, not up to ${afterPosition}.`,
         );
       }
-      invariant(toPosition > afterPosition, "A batch holds at least one record.");
+      invariant(toPosition >= afterPosition, "A position never moves back.");
       // Before anything is stored, because a batch is applied as a whole or not at all.
       for (const { drafts } of requests) invariant(drafts.length > 0, "An append has at least one draft.");
       partitions.set(partition, { position: toPosition, epoch });

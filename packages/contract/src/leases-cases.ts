@@ -1,0 +1,144 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { Lease, Leases } from "@tidings/core";
+import type { ContractCase } from "./contract-case.ts";
+import type { LeasesFixture } from "./fleet-contracts.ts";
+import { passAlmostLease, passLease, passRest } from "./passing-time.ts";
+import { fresh, times, upTo } from "./samples.ts";
+
+/** The promises of `Leases`. */
+export const leasesCases: readonly ContractCase<LeasesFixture>[] = [
+  {
+    name: "gives a lease to one holder at a time",
+    async run({ leases, time: { leaseMs } }) {
+      const name = fresh.name();
+      equal((await taken(leases.acquire(name, "one", leaseMs))).holder, "one");
+      equal(await leases.acquire(name, "other", leaseMs), undefined);
+      await taken(leases.acquire(fresh.name(), "other", leaseMs));
+    },
+  },
+  {
+    name: "gives a lease that many ask for at the same time to one of them",
+    async run({ leases, time: { leaseMs } }) {
+      for (const _ of upTo(5)) {
+        const name = fresh.name();
+        const answers = await Promise.all(times(10, (index) => leases.acquire(name, `holder-${index}`, leaseMs)));
+        const [lease, ...others] = answers.filter((answer) => answer !== undefined);
+        ok(lease !== undefined && others.length === 0);
+        deepEqual([...(await leases.holders(name))], [[name, lease.holder]]);
+      }
+    },
+  },
+  {
+    name: "ends a lease that is not renewed, and not before its time",
+    async run({ leases, time }) {
+      const name = fresh.name();
+      const lease = await taken(leases.acquire(name, "one", time.leaseMs));
+      await passAlmostLease(time);
+      equal(await leases.acquire(name, "other", time.leaseMs), undefined);
+      deepEqual([...(await leases.holders(name))], [[name, "one"]]);
+      await passRest(time);
+      equal((await leases.holders(name)).size, 0);
+      equal(await leases.renew(name, lease, time.leaseMs), false);
+      equal((await taken(leases.acquire(name, "other", time.leaseMs))).holder, "other");
+    },
+  },
+  {
+    name: "keeps a lease that is renewed, whatever the wall clock does",
+    async run({ leases, time }) {
+      const name = fresh.name();
+      const lease = await taken(leases.acquire(name, "one", time.leaseMs));
+      for (const _ of upTo(3)) {
+        await passAlmostLease(time);
+        time.jumpWall?.(3_600_000);
+        equal(await leases.renew(name, lease, time.leaseMs), true);
+      }
+      equal(await leases.acquire(name, "other", time.leaseMs), undefined);
+      time.jumpWall?.(-3 * 3_600_000);
+    },
+  },
+  {
+    name: "does not let an earlier holder renew or release what is another one's now",
+    async run({ leases, time }) {
+      const name = fresh.name();
+      const earlier = await taken(leases.acquire(name, "one", time.leaseMs));
+      await passLease(time);
+      const now = await taken(leases.acquire(name, "other", time.leaseMs));
+      equal(await leases.renew(name, earlier, time.leaseMs), false);
+      await leases.release(name, earlier);
+      deepEqual([...(await leases.holders(name))], [[name, "other"]]);
+      equal(await leases.renew(name, now, time.leaseMs), true);
+    },
+  },
+  {
+    name: "gives a released lease to the next one at once",
+    async run({ leases, time: { leaseMs } }) {
+      const name = fresh.name();
+      const lease = await taken(leases.acquire(name, "one", leaseMs));
+      await leases.release(name, lease);
+      equal((await leases.holders(name)).size, 0);
+      await leases.release(name, lease);
+      equal(await leases.renew(name, lease, leaseMs), false);
+      const next = await taken(leases.acquire(name, "other", leaseMs));
+      await leases.release(name, lease);
+      equal(await leases.renew(name, next, leaseMs), true);
+    },
+  },
+  {
+    name: "lets a holder take its own lease again, and takes the earlier taking for another one's",
+    async run({ leases, time: { leaseMs } }) {
+      const name = fresh.name();
+      const first = await taken(leases.acquire(name, "one", leaseMs));
+      const second = await taken(leases.acquire(name, "one", leaseMs));
+      ok(second.epoch > first.epoch);
+      equal(await leases.renew(name, first, leaseMs), false);
+      await leases.release(name, first);
+      equal(await leases.renew(name, second, leaseMs), true);
+    },
+  },
+  {
+    name: "gives every taking of a name a higher epoch, after an end, a release or a renewal",
+    async run({ leases, time }) {
+      const name = fresh.name();
+      const epochs: number[] = [];
+      const take = async (holder: string): Promise<Lease> => {
+        const lease = await taken(leases.acquire(name, holder, time.leaseMs));
+        epochs.push(lease.epoch);
+        return lease;
+      };
+      await leases.release(name, await take("one"));
+      await take("other");
+      await passLease(time);
+      const third = await take("one");
+      await leases.renew(name, third, time.leaseMs);
+      await take("one");
+      await leases.release(name, third);
+      await passLease(time);
+      await passLease(time);
+      await take("other");
+      ok(epochs.every((epoch, index) => Number.isSafeInteger(epoch) && epoch > (epochs[index - 1] ?? 0)));
+    },
+  },
+  {
+    name: "tells who holds the leases whose names begin alike",
+    async run({ leases, time }) {
+      const [alike, different] = [fresh.name(), fresh.name()];
+      const lasting = await taken(leases.acquire(`${alike}/1`, "one", time.leaseMs));
+      await taken(leases.acquire(`${alike}/2`, "other", time.leaseMs));
+      const ended = await taken(leases.acquire(`${alike}/3`, "one", time.leaseMs));
+      await taken(leases.acquire(`${different}/1`, "one", time.leaseMs));
+      await leases.release(`${alike}/3`, ended);
+      const expected = { [`${alike}/1`]: "one", [`${alike}/2`]: "other" };
+      deepEqual(Object.fromEntries(await leases.holders(`${alike}/`)), expected);
+      await passAlmostLease(time);
+      await leases.renew(`${alike}/1`, lasting, time.leaseMs);
+      await passRest(time);
+      deepEqual([...(await leases.holders(`${alike}/`))], [[`${alike}/1`, "one"]]);
+    },
+  },
+];
+
+async function taken(answer: ReturnType<Leases["acquire"]>): Promise<Lease> {
+  const lease = await answer;
+  ok(lease !== undefined, "The lease is free, and is given.");
+  return lease;
+}
