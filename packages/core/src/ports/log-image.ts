@@ -19,7 +19,8 @@ export interface LogImage {
   /**
    * Applies the requests of the records behind `afterPosition` up to `toPosition`, in order, each as `MessageStore.append` would:
    * a repetition of a key is a `duplicate`, a condition that does not hold a `conflict`. Outcomes in the order of the
-   * requests. Atomic and durable, together with the position and the epoch. If the partition's position is not
+   * requests. Atomic and durable, together with the position and the epoch. With `toPosition` equal to `afterPosition` the position
+   * stays: a part of a record is applied, whose rest follows. If the partition's position is not
    * `afterPosition`, nothing is applied and it rejects with a WrongPositionError.
    */
   apply(batch: LogBatch): Promise<readonly AppendOutcome[]>;

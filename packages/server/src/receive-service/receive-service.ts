@@ -43,6 +43,8 @@ export type ReceiveServiceParts = {
   readonly fleet?: boolean;
 };
 
+export type { ClientLink, SocketConnection };
+
 /** The Receive Service as the rest of a machine sees it. */
 export type ReceiveMachine = ReceiveService &
   Running & {
