@@ -1,0 +1,80 @@
+import { directUsers, type ConversationId, type Entry, type MessageId, type Seq, type UserId } from "@tidings/protocol";
+
+export type TrueEntry = {
+  readonly seq: Seq;
+  readonly json: string;
+  readonly entry: Entry;
+  readonly storedAtMs: number;
+};
+
+/** A time in a conversation, from the entry with which it began to the one with which it ended. */
+export type Stay = { readonly joinedSeq: Seq; endedSeq?: Seq };
+
+/** What the store holds, as it was stored: past the network, past the machines, and past crashes. */
+export class Truth {
+  readonly conversations = new Map<ConversationId, TrueEntry[]>();
+  /** `conversation sender message_id` → where the message stands. */
+  readonly messages = new Map<string, Seq>();
+  readonly #stays = new Map<ConversationId, Map<UserId, Stay[]>>();
+  /** Up to which seq membership is folded into the Group DB. */
+  readonly folded = new Map<ConversationId, Seq>();
+
+  /** Takes the next entry of a conversation; one that is known already (a journal is done again) is compared. */
+  add(conversation: ConversationId, stored: TrueEntry): "new" | "known" | "another" | "gap" {
+    const entries = this.conversations.get(conversation) ?? [];
+    this.conversations.set(conversation, entries);
+    const known = entries[stored.seq - 1];
+    if (known !== undefined) return known.json === stored.json ? "known" : "another";
+    if (stored.seq !== entries.length + 1) return "gap";
+    entries.push(stored);
+    this.#noteStay(conversation, stored.entry);
+    return "new";
+  }
+
+  head(conversation: ConversationId): number {
+    return this.conversations.get(conversation)?.length ?? 0;
+  }
+
+  entry(conversation: ConversationId, seq: number): TrueEntry | undefined {
+    return this.conversations.get(conversation)?.[seq - 1];
+  }
+
+  stays(conversation: ConversationId, user: UserId): readonly Stay[] {
+    const pair = directUsers(conversation);
+    if (pair !== undefined) return pair.includes(user) ? [{ joinedSeq: 1 as Seq }] : [];
+    return this.#stays.get(conversation)?.get(user) ?? [];
+  }
+
+  /** The stay that goes on. */
+  stayNow(conversation: ConversationId, user: UserId): Stay | undefined {
+    const last = this.stays(conversation, user).at(-1);
+    return last?.endedSeq === undefined ? last : undefined;
+  }
+
+  /** May he read this entry, as things are now? Histories are open to members from the first entry on. */
+  mayRead(conversation: ConversationId, user: UserId, seq: number): boolean {
+    const last = this.stays(conversation, user).at(-1);
+    return last !== undefined && seq <= (last.endedSeq ?? Number.POSITIVE_INFINITY);
+  }
+
+  members(conversation: ConversationId): UserId[] {
+    const pair = directUsers(conversation);
+    if (pair !== undefined) return [...new Set(pair)];
+    const stays = this.#stays.get(conversation) ?? new Map<UserId, Stay[]>();
+    return [...stays].flatMap(([user, all]) => (all.at(-1)?.endedSeq === undefined ? [user] : []));
+  }
+
+  #noteStay(conversation: ConversationId, entry: Entry): void {
+    if (entry.kind !== "member-joined" && entry.kind !== "member-left" && entry.kind !== "member-removed") return;
+    const users = this.#stays.get(conversation) ?? new Map<UserId, Stay[]>();
+    this.#stays.set(conversation, users);
+    const stays = users.get(entry.user) ?? [];
+    users.set(entry.user, stays);
+    const last = stays.at(-1);
+    if (entry.kind === "member-joined") stays.push({ joinedSeq: entry.seq });
+    else if (last !== undefined && last.endedSeq === undefined) last.endedSeq = entry.seq;
+  }
+}
+
+export const messageKey = (conversation: ConversationId, sender: UserId, id: MessageId): string =>
+  `${conversation} ${sender} ${id}`;
