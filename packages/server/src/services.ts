@@ -70,7 +70,10 @@ export type Access = {
   readonly group?: GroupRecord;
   readonly firstSeq: Seq;
   readonly lastSeq?: Seq;
-  /** Where caches are hints: true for the entries up to this one, as seen at this monotonic time. Absent: true until it is noted otherwise. */
+  /**
+   * Where caches are hints: what is said here was compared with the entries up to this one, at this monotonic time. Absent: it is
+   * true until something else is noted.
+   */
   readonly checked?: { readonly seq: Seq; readonly atMs: number };
 };
 

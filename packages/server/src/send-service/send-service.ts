@@ -16,8 +16,10 @@ import type { UserLookup } from "./user-lookup.ts";
  * The Send Service: takes a message from a sender, checks it, makes it durable, answers with its position.
  *
  * Store first, unless told otherwise: the Messaging DB sequences the message in the commit that makes it durable (G1, G3), and
- * recognises a retry by the sender's message id (G2). In the log pipeline `take` makes it durable in the Message Log. Stateless but for one thing: while the check of a sender's earlier message
- * waits for the Group DB, his later ones queue behind it, so that they cannot overtake it (G4).
+ * recognises a retry by the sender's message id (G2). In the log pipeline `take` makes it durable in the Message Log.
+ *
+ * Stateless but for one thing: while the check of a sender's earlier message waits for the Group DB, his later ones queue
+ * behind it, so that they cannot overtake it (G4).
  */
 export function createSendService(
   base: Base,
