@@ -8,5 +8,6 @@ export * from "./system.ts";
 export { systemCases } from "./system-cases.ts";
 export { signUpOverWire } from "./wire-system.ts";
 export * from "./testing/broken-engines.ts";
-export { openMemoryDisk } from "./testing/memory-disk.ts";
+export * from "./testing/broken-fleets.ts";
+export { openMemoryDisk, openMemoryFleetDisk } from "./testing/memory-disk.ts";
 export { messageDraft } from "./samples.ts";

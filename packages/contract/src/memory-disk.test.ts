@@ -1,4 +1,9 @@
+import { logImageContract, messageLogContract } from "./fleet-contracts.ts";
 import { storesContract } from "./installation.ts";
-import { openMemoryDisk } from "./testing/memory-disk.ts";
+import { openMemoryDisk, openMemoryFleetDisk } from "./testing/memory-disk.ts";
 
-storesContract("the memory engine over a disk that forgets", async () => openMemoryDisk());
+const engine = "the memory engine over a disk that forgets";
+
+storesContract(engine, async () => openMemoryDisk());
+messageLogContract(engine, async () => openMemoryFleetDisk());
+logImageContract(engine, async () => openMemoryFleetDisk());

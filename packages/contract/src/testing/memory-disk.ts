@@ -1,5 +1,5 @@
-import type { Stores } from "@tidings/core";
-import { createMemoryStores } from "@tidings/engine-memory";
+import type { LogImage, MessageLog, Stores } from "@tidings/core";
+import { createMemoryDatabases, createMemoryMessageLog, createMemoryStores } from "@tidings/engine-memory";
 import { TidingsError } from "@tidings/protocol";
 import type { Installation } from "../installation.ts";
 
@@ -11,27 +11,47 @@ import type { Installation } from "../installation.ts";
  * `acknowledge: "before-sync"` is the fault that G1 forbids: a write is done and answered at once, and synced later, when
  * there is enough to sync.
  */
-export function openMemoryDisk(options: { acknowledge?: "after-sync" | "before-sync" } = {}): Installation {
-  const synced: Write[] = [];
-  let opened = open(synced, options.acknowledge ?? "after-sync");
+export function openMemoryDisk(options: DiskOptions = {}): Installation {
+  const disk = openDisk(createMemoryStores, storeWrites, options);
   return {
     get stores() {
-      return opened.stores;
+      return disk.opened;
     },
-    async crash() {
-      opened.end();
-      opened = open(synced, options.acknowledge ?? "after-sync");
-    },
-    close: async () => opened.end(),
+    crash: disk.crash,
+    close: disk.close,
   };
+}
+
+/** The same with a Message Log, and the Messaging DB as its image. */
+export function openMemoryFleetDisk(options: DiskOptions = {}) {
+  const disk = openDisk(createFleet, fleetWrites, options);
+  return {
+    get stores(): Stores {
+      return disk.opened;
+    },
+    get log(): MessageLog {
+      return disk.opened.log;
+    },
+    get image(): LogImage {
+      return disk.opened.image;
+    },
+    crash: disk.crash,
+    close: disk.close,
+  };
+}
+
+type DiskOptions = { acknowledge?: "after-sync" | "before-sync" };
+type Fleet = Stores & { readonly log: MessageLog; readonly image: LogImage };
+
+function createFleet(): Fleet {
+  const { stores, image } = createMemoryDatabases();
+  return { ...stores, image, log: createMemoryMessageLog({ partitions: 2 }) };
 }
 
 /** What the faulty disk lets wait for its sync. */
 const lazyWrites = 16;
 
-type Write = readonly [store: keyof Stores, method: string, values: readonly unknown[]];
-
-const writes: Readonly<Record<keyof Stores, readonly string[]>> = {
+const storeWrites: Writes<Stores> = {
   messages: ["append"],
   feed: ["advance"],
   groups: ["apply", "ensureDirect"],
@@ -40,11 +60,41 @@ const writes: Readonly<Record<keyof Stores, readonly string[]>> = {
   accounts: ["create", "change", "put", "addToken", "revoke"],
   notifications: ["put"],
 };
+const fleetWrites: Writes<Fleet> = { ...storeWrites, log: ["append"], image: ["takeOver", "apply"] };
 
-function open(synced: Write[], acknowledge: "after-sync" | "before-sync"): { stores: Stores; end(): void } {
-  const memory = createMemoryStores();
-  for (const write of synced) void perform(memory, write);
-  const unsynced: { write: Write; settle: (synced: boolean) => void }[] = [];
+/** The methods of each part that write. */
+type Writes<Parts> = Readonly<Record<keyof Parts, readonly string[]>>;
+type Write<Parts> = readonly [part: keyof Parts, method: string, values: readonly unknown[]];
+
+function openDisk<Parts extends Readonly<Record<keyof Parts, object>>>(
+  create: () => Parts,
+  writes: Writes<Parts>,
+  { acknowledge = "after-sync" }: DiskOptions,
+) {
+  const synced: Write<Parts>[] = [];
+  let current = openOn({ memory: create(), synced, writes, acknowledge });
+  return {
+    get opened(): Parts {
+      return current.parts;
+    },
+    async crash(): Promise<void> {
+      current.end();
+      current = openOn({ memory: create(), synced, writes, acknowledge });
+    },
+    close: async (): Promise<void> => current.end(),
+  };
+}
+
+function openOn<Parts extends Readonly<Record<keyof Parts, object>>>(disk: {
+  memory: Parts;
+  synced: Write<Parts>[];
+  writes: Writes<Parts>;
+  acknowledge: "after-sync" | "before-sync";
+}): { parts: Parts; end(): void } {
+  const { memory, synced, writes, acknowledge } = disk;
+  // What was refused then is refused again.
+  for (const write of synced) void perform(memory, write).catch(() => undefined);
+  const unsynced: { write: Write<Parts>; settle: (synced: boolean) => void }[] = [];
   let ended = false;
 
   const sync = (): void => {
@@ -53,38 +103,41 @@ function open(synced: Write[], acknowledge: "after-sync" | "before-sync"): { sto
       settle(!ended);
     }
   };
-  const writeThrough = (write: Write): Promise<unknown> =>
+  const writeThrough = (write: Write<Parts>): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const settle = (done: boolean): void =>
         done ? resolve(perform(memory, write)) : reject(new TidingsError("unavailable"));
       unsynced.push({ write, settle });
       if (unsynced.length === 1) setImmediate(sync);
     });
-  const writeAhead = (write: Write): Promise<unknown> => {
+  const writeAhead = (write: Write<Parts>): Promise<unknown> => {
     unsynced.push({ write, settle: () => undefined });
     if (unsynced.length >= lazyWrites) sync();
     return perform(memory, write);
   };
 
   const perWrite = acknowledge === "after-sync" ? writeThrough : writeAhead;
-  const stores = Object.fromEntries(
-    (Object.keys(memory) as (keyof Stores)[]).map((store) => {
-      const methods = writes[store].map((method) => [
+  const parts = Object.fromEntries(
+    (Object.keys(writes) as (keyof Parts)[]).map((part) => {
+      const methods = writes[part].map((method) => [
         method,
-        (...values: readonly unknown[]) => perWrite([store, method, values]),
+        (...values: readonly unknown[]) => perWrite([part, method, values]),
       ]);
-      return [store, { ...memory[store], ...Object.fromEntries(methods) }];
+      return [part, { ...memory[part], ...Object.fromEntries(methods) }];
     }),
-  ) as Stores;
+  ) as Parts;
   const end = (): void => {
     ended = true;
     sync();
   };
-  return { stores, end };
+  return { parts, end };
 }
 
-function perform(stores: Stores, [store, method, values]: Write): Promise<unknown> {
-  const operations = stores[store] as unknown as Record<string, (...values: readonly unknown[]) => Promise<unknown>>;
+function perform<Parts extends Readonly<Record<keyof Parts, object>>>(
+  parts: Parts,
+  [part, method, values]: Write<Parts>,
+): Promise<unknown> {
+  const operations = parts[part] as unknown as Record<string, (...values: readonly unknown[]) => Promise<unknown>>;
   const operation = operations[method] as (...values: readonly unknown[]) => Promise<unknown>;
   return operation(...values);
 }
