@@ -270,6 +270,45 @@ describe("what goes wrong", () => {
     expect(benThere.of("joined")[0]?.state.conversation).toBe(room);
   });
 
+  it("a session whose user is removed while it says hello gets nothing behind the removal", async () => {
+    const gate = Promise.withResolvers<void>();
+    let slow = false;
+    await open({
+      engines: ({ stores, fleet }) => ({
+        fleet,
+        stores: {
+          ...stores,
+          markers: {
+            ...stores.markers,
+            async markers(user, conversations) {
+              if (user === ben && slow) {
+                slow = false;
+                await gate.promise;
+              }
+              return stores.markers.markers(user, conversations);
+            },
+          },
+        },
+      }),
+    });
+    const room = await openRoom([ben, cat]);
+    slow = true;
+    // Ben's states are read, and wait; nobody at this machine follows the room, so that nobody sees the removal.
+    const benThere = await rig.connect(machine(there), ben, { [room]: asSeq(1) });
+    expect(slow).toBe(false);
+    await rig.settled(machine(here).groups.remove(ann, { conversation: room, subject: ben }));
+    const annHere = await rig.connect(machine(here), ann);
+    annHere.sends(room, "after");
+    await rig.until(() => annHere.texts(room).length === 1);
+    const catThere = await rig.connect(machine(there), cat);
+    gate.resolve();
+    await rig.until(() => benThere.of("welcome").length === 1);
+    annHere.sends(room, "later");
+    await rig.until(() => catThere.texts(room).includes("later"));
+    await rig.clock.advance(30_000);
+    expect(benThere.texts(room)).toEqual([]);
+  });
+
   it("a message that the log refuses is refused, and taken when it is sent again", async () => {
     let refusing = false;
     await open({

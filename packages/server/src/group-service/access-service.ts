@@ -190,10 +190,10 @@ export function createAccessService(
       return { group: undefined, membership };
     }
     for (let attempt = 1; ; attempt += 1) {
-      const [group, membership] = await Promise.all([
-        groups.group(conversation),
-        groups.membership(conversation, user),
-      ]);
+      const groupRead = groups.group(conversation);
+      // Where no ticket tells of changes in between, in this order: a membership that is newer than the group shows by the head.
+      if (hints) await groupRead;
+      const [group, membership] = await Promise.all([groupRead, groups.membership(conversation, user)]);
       // Read last: an entry that is not applied to what was read just now is seen.
       const head = (await base.stores.messages.heads([conversation])).get(conversation);
       const behind = (head?.groupSeq ?? 0) > (group?.appliedSeq ?? 0);
@@ -223,7 +223,9 @@ export function createAccessService(
     for (const [conversation, ticket] of tickets) {
       const { membership, group } = found.get(conversation) ?? {};
       const behind = membership !== undefined && (heads.get(conversation)?.groupSeq ?? 0) > (group?.appliedSeq ?? 0);
-      if (behind || (!hints && !cache.isGood(ticket)) || holds.has(conversation, user)) {
+      // Found in neither list: it may have ended between the two readings.
+      const between = hints && membership === undefined && heads.has(conversation);
+      if (behind || between || (!hints && !cache.isGood(ticket)) || holds.has(conversation, user)) {
         again.push(conversation);
         continue;
       }

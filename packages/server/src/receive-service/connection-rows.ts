@@ -12,6 +12,7 @@ export class ConnectionRows {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #rows = new Map<UserId, Row>();
+  readonly #removing = new Map<UserId, Promise<void>>();
 
   constructor(options: { directory: ConnectionDirectory; machine: MachineId; clock: Clock; log: Logger }) {
     this.#directory = options.directory;
@@ -24,7 +25,7 @@ export class ConnectionRows {
   retain(user: UserId): ConnectionRow {
     let row = this.#rows.get(user);
     if (row === undefined) {
-      row = { user, holders: 0, registered: this.#directory.add(user, this.#machine), cancelRemoval: undefined };
+      row = { user, holders: 0, registered: this.#add(user), cancelRemoval: undefined };
       row.registered.catch(() => this.#rows.delete(user));
       this.#rows.set(user, row);
     }
@@ -42,11 +43,21 @@ export class ConnectionRows {
     if (row.holders > 0 || this.#rows.get(user) !== row) return;
     row.cancelRemoval = this.#clock.after(lingerMs, () => {
       this.#rows.delete(user);
-      this.#directory.remove(user, this.#machine).catch((error: unknown) => {
-        // The row outlives its use until the machine's lease ends; that costs deliveries for nobody.
-        this.#log.warn({ err: error }, "A row of the Connection DB could not be removed.");
-      });
+      const removing = this.#directory
+        .remove(user, this.#machine)
+        .catch((error: unknown) => {
+          // The row outlives its use until the machine's lease ends; that costs deliveries for nobody.
+          this.#log.warn({ err: error }, "A row of the Connection DB could not be removed.");
+        })
+        .finally(() => this.#removing.delete(user));
+      this.#removing.set(user, removing);
     });
+  }
+
+  /** Not while the row is being removed: on the way to the Connection DB the one may overtake the other. */
+  async #add(user: UserId): Promise<void> {
+    await this.#removing.get(user);
+    await this.#directory.add(user, this.#machine);
   }
 }
 
