@@ -1,7 +1,10 @@
 import { invariant, keysAtOnceMax, type LogImage, StaleEpochError, WrongPositionError } from "@tidings/core";
 import type { MemoryConversations } from "./memory-conversations.ts";
 
-/** Each call is done as a whole before it returns its promise, which makes it atomic; calls made again in their order make the same image. */
+/**
+ * Each call is done as a whole before it returns its promise, which makes it atomic; calls made again in their order make the
+ * same image.
+ */
 export function createMemoryLogImage(conversations: MemoryConversations): LogImage {
   const partitions = new Map<number, Applied>();
   const appliedOf = (partition: number): Applied => partitions.get(partition) ?? { position: 0, epoch: 0 };
