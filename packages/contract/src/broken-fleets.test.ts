@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { connectionWatchCases } from "./connection-watch-cases.ts";
 import { failingCases } from "./contract-case.ts";
 import { leasesCases } from "./leases-cases.ts";
 import { logImageCases } from "./log-image-cases.ts";
@@ -8,11 +9,14 @@ import {
   applyWithoutPositionCheck,
   forgetEpochOnRelease,
   giveLeaseToTwo,
+  openBrokenDirectory,
   openBrokenImage,
   openBrokenImageOnDisk,
   openBrokenLeases,
   storePositionApart,
   takeOverInMemoryOnly,
+  watchWithoutEnds,
+  watchWithoutRows,
 } from "./testing/broken-fleets.ts";
 import { openMemoryFleetDisk } from "./testing/memory-disk.ts";
 
@@ -78,5 +82,15 @@ describe("the suites of a fleet's engines", () => {
   test("find epochs that begin again after a release", async () => {
     const failing = await failingCases(leasesCases, openBrokenLeases(forgetEpochOnRelease));
     expect(failing).toContain("gives every taking of a name a higher epoch, after an end, a release or a renewal");
+  });
+
+  test("find a watch that does not begin with what is there, or tells no end", async () => {
+    const failures = (breakDirectory: Parameters<typeof openBrokenDirectory>[0]) =>
+      failingCases(connectionWatchCases, openBrokenDirectory(breakDirectory), { deadlineMs: 300 });
+    expect(await failures((directory) => directory)).toEqual([]);
+    expect(await failures(watchWithoutRows)).toContain("begins a watch with all rows that count, in one batch");
+    expect(await failures(watchWithoutEnds)).toContain(
+      "tells who watches that a machine is gone when it retires, and when its lease has ended",
+    );
   });
 });

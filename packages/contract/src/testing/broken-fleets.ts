@@ -1,6 +1,7 @@
-import { createManualClock, type Leases, type LogImage } from "@tidings/core";
-import { createMemoryDatabases, createMemoryLeases } from "@tidings/engine-memory";
+import { type ConnectionDirectory, createManualClock, type Leases, type LogImage } from "@tidings/core";
+import { createMemoryDatabases, createMemoryLeases, createMemoryLinks } from "@tidings/engine-memory";
 import type { ImageFixture, LeasesFixture } from "../fleet-contracts.ts";
+import type { DirectoryFixture } from "../link-contracts.ts";
 import { manualTime } from "../passing-time.ts";
 import { openMemoryFleetDisk } from "./memory-disk.ts";
 
@@ -81,6 +82,26 @@ export const forgetEpochOnRelease = (leases: Leases): Leases => {
   };
 };
 
+/** Tells a watcher what changes from now on, and not what was there. */
+export const watchWithoutRows = (directory: ConnectionDirectory): ConnectionDirectory => ({
+  ...directory,
+  async *watch(signal) {
+    let isFirst = true;
+    for await (const events of directory.watch(signal)) {
+      yield isFirst ? [] : events;
+      isFirst = false;
+    }
+  },
+});
+
+/** Leaves it to whoever watches to find out that a machine has died. */
+export const watchWithoutEnds = (directory: ConnectionDirectory): ConnectionDirectory => ({
+  ...directory,
+  async *watch(signal) {
+    for await (const events of directory.watch(signal)) yield events.filter(({ event }) => event !== "gone");
+  },
+});
+
 export const openBrokenImage = (breakImage: (image: LogImage) => LogImage) => async (): Promise<ImageFixture> => {
   const { stores, image } = createMemoryDatabases();
   return { stores, image: breakImage(image), close: async () => undefined };
@@ -105,3 +126,10 @@ export const openBrokenLeases = (breakLeases: (leases: Leases) => Leases) => asy
   const clock = createManualClock();
   return { leases: breakLeases(createMemoryLeases(clock)), time: manualTime(clock), close: async () => undefined };
 };
+
+export const openBrokenDirectory =
+  (breakDirectory: (directory: ConnectionDirectory) => ConnectionDirectory) => async (): Promise<DirectoryFixture> => {
+    const clock = createManualClock();
+    const { connections } = createMemoryLinks({ clock });
+    return { directory: breakDirectory(connections), time: manualTime(clock), close: async () => undefined };
+  };
