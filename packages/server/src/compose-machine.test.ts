@@ -274,6 +274,7 @@ describe("what goes wrong", () => {
     const gate = Promise.withResolvers<void>();
     let slow = false;
     await open({
+      lose: (message) => message.tell === "access-changed",
       engines: ({ stores, fleet }) => ({
         fleet,
         stores: {
@@ -307,6 +308,8 @@ describe("what goes wrong", () => {
     await rig.until(() => catThere.texts(room).includes("later"));
     await rig.clock.advance(30_000);
     expect(benThere.texts(room)).toEqual([]);
+    expect(benThere.of("welcome")[0]?.conversations).toEqual([]);
+    expect(benThere.of("heads").flatMap(({ heads }) => Object.keys(heads))).toEqual([]);
   });
 
   it("a message that the log refuses is refused, and taken when it is sent again", async () => {
