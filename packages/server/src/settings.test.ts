@@ -72,6 +72,12 @@ describe("settings", () => {
     ]);
   });
 
+  it("give a machine its roles: all of them unless told", () => {
+    expect(parseSettings([], {}).roles).toEqual(["send", "receive", "group", "worker"]);
+    expect(parseSettings(["--roles", "send, receive"], {}).roles).toEqual(["send", "receive"]);
+    expect(problemsOf(["--roles=send,cook"])).toEqual(["--roles must be of send, receive, group, worker, not cook."]);
+  });
+
   it("are all in the help, with flag, variable and default", () => {
     const help = settingsHelp();
     for (const name of settingNames) expect(help).toContain(variableOf(name));
