@@ -40,7 +40,11 @@ export function openMemoryFleetDisk(options: DiskOptions = {}) {
   };
 }
 
-type DiskOptions = { acknowledge?: "after-sync" | "before-sync" };
+type DiskOptions = {
+  acknowledge?: "after-sync" | "before-sync";
+  /** What the faulty disk lets wait for its sync. */
+  lazyWrites?: number;
+};
 type Fleet = Stores & { readonly log: MessageLog; readonly image: LogImage };
 
 function createFleet(): Fleet {
@@ -48,8 +52,7 @@ function createFleet(): Fleet {
   return { ...stores, image, log: createMemoryMessageLog({ partitions: 2 }) };
 }
 
-/** What the faulty disk lets wait for its sync. */
-const lazyWrites = 16;
+const lazyWritesDefault = 16;
 
 const storeWrites: Writes<Stores> = {
   messages: ["append"],
@@ -69,17 +72,17 @@ type Write<Parts> = readonly [part: keyof Parts, method: string, values: readonl
 function openDisk<Parts extends Readonly<Record<keyof Parts, object>>>(
   create: () => Parts,
   writes: Writes<Parts>,
-  { acknowledge = "after-sync" }: DiskOptions,
+  { acknowledge = "after-sync", lazyWrites = lazyWritesDefault }: DiskOptions,
 ) {
   const synced: Write<Parts>[] = [];
-  let current = openOn({ memory: create(), synced, writes, acknowledge });
+  let current = openOn({ memory: create(), synced, writes, acknowledge, lazyWrites });
   return {
     get opened(): Parts {
       return current.parts;
     },
     async crash(): Promise<void> {
       current.end();
-      current = openOn({ memory: create(), synced, writes, acknowledge });
+      current = openOn({ memory: create(), synced, writes, acknowledge, lazyWrites });
     },
     close: async (): Promise<void> => current.end(),
   };
@@ -90,8 +93,9 @@ function openOn<Parts extends Readonly<Record<keyof Parts, object>>>(disk: {
   synced: Write<Parts>[];
   writes: Writes<Parts>;
   acknowledge: "after-sync" | "before-sync";
+  lazyWrites: number;
 }): { parts: Parts; end(): void } {
-  const { memory, synced, writes, acknowledge } = disk;
+  const { memory, synced, writes, acknowledge, lazyWrites } = disk;
   // What was refused then is refused again.
   for (const write of synced) void perform(memory, write).catch(() => undefined);
   const unsynced: { write: Write<Parts>; settle: (synced: boolean) => void }[] = [];
