@@ -1,6 +1,8 @@
 import { asConversationId, asMessageId, asUserId, TidingsError, type UserId } from "@tidings/protocol";
 import { afterEach, describe, expect, it } from "vitest";
 import { openReceiveRig, type ReceiveRig } from "../testing/receive-rig.ts";
+import type { AppendRequest } from "@tidings/core";
+import type { Target } from "../services.ts";
 import { createSendService } from "./send-service.ts";
 
 const [ann, ben] = ["u_ann", "u_ben"].map(asUserId) as [UserId, UserId];
@@ -51,5 +53,24 @@ describe("sending", () => {
     const outcomes = await Promise.allSettled(["a", "b", "c"].map(send));
     expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
     expect(await Promise.all(["a", "b"].map(send))).toMatchObject([{ seq: 4 }, { seq: 5 }]);
+  });
+
+  it("refuses what waits for its check behind a message that could not be stored for a while (G4)", async () => {
+    rig = await openReceiveRig();
+    await rig.group(team, [ann, ben]);
+    await say(ann, "before");
+    const store = Promise.withResolvers<never>();
+    const check = Promise.withResolvers<boolean>();
+    let failures = 1;
+    const take = (request: AppendRequest) => (failures-- > 0 ? store.promise : rig.stores.messages.append(request));
+    const service = createSendService(rig.base, { access: rig.access, users: { exists: () => check.promise }, take });
+    const send = (name: string, target: Target = { conversation: team }) =>
+      service.send(ann, target, { message_id: asMessageId(name), text: name });
+    const outcomes = Promise.allSettled([send("a"), send("b", { to: ben }), send("c")]);
+    store.reject(new TidingsError("unavailable"));
+    await expect(store.promise).rejects.toMatchObject({ code: "unavailable" });
+    check.resolve(true);
+    expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    expect(await Promise.all(["a", "c"].map((name) => send(name)))).toMatchObject([{ seq: 5 }, { seq: 6 }]);
   });
 });

@@ -28,8 +28,8 @@ export function createSendService(
   const { stores, clock } = base;
   const { access, users } = parts;
   const take = parts.take ?? ((message) => stores.messages.append(message));
-  /** Sender → the end of his queue of checks. Holds a sender only while he has a check under way. */
-  const checking = new Map<UserId, Promise<void>>();
+  /** Sender → his queue of checks. Holds a sender only while he has a check under way. */
+  const checking = new Map<UserId, Checks>();
 
   return {
     send(sender, target, message) {
@@ -41,19 +41,22 @@ export function createSendService(
       const conversation = "to" in target ? directConversationId(sender, target.to) : target.conversation;
       const before = checking.get(sender);
       if (before === undefined && access.cachedMember(conversation, sender) !== undefined) {
-        return append(conversation, sender, message);
+        return appendInOrder(conversation, sender, message);
       }
-      const checked = (before ?? Promise.resolve()).then(() => checkSender(conversation, sender, target));
+      const checks: Checks = before ?? { over: Promise.resolve(), failure: undefined };
+      const checked = checks.over.then(() => checkSender(conversation, sender, target));
       // Registered before `over`, so the append has begun when the sender's next check begins.
       const taken = checked.then(
-        () => append(conversation, sender, message),
+        () =>
+          checks.failure === undefined ? appendInOrder(conversation, sender, message) : Promise.reject(checks.failure),
         (refusal: unknown) => answerRepetition(conversation, sender, { message, refusal }),
       );
       const over = checked.catch(passOnIfRetryable).finally(() => {
-        if (checking.get(sender) === over) checking.delete(sender);
+        if (checks.over === over) checking.delete(sender);
       });
       over.catch(handledByTaken);
-      checking.set(sender, over);
+      checks.over = over;
+      checking.set(sender, checks);
       return taken;
     },
   };
@@ -95,6 +98,21 @@ export function createSendService(
     return { conversation, messageId: message.message_id, seq: outcome.seq, atMs: outcome.atMs };
   }
 
+  /** If it comes again later, those of the sender that wait for their checks must not overtake it: they fail with it (G4). */
+  async function appendInOrder(
+    conversation: ConversationId,
+    sender: UserId,
+    message: MessageInput,
+  ): Promise<TakenMessage> {
+    try {
+      return await append(conversation, sender, message);
+    } catch (error) {
+      const checks = checking.get(sender);
+      if (checks !== undefined && isRetryable(error)) checks.failure = error;
+      throw error;
+    }
+  }
+
   async function append(conversation: ConversationId, sender: UserId, message: MessageInput): Promise<TakenMessage> {
     const atMs = clock.nowMs();
     const request: KeyedMessage = {
@@ -133,8 +151,17 @@ const neverTheGroupSeq = asSeq(Number.MAX_SAFE_INTEGER);
  * again (G4). Any other refusal settles its message, and the queue goes on.
  */
 function passOnIfRetryable(error: unknown): void {
-  if (!(error instanceof TidingsError) || error.entry.retryable) throw error;
+  if (isRetryable(error)) throw error;
 }
+
+const isRetryable = (error: unknown): boolean => !(error instanceof TidingsError) || error.entry.retryable;
+
+/** The checks of one sender's messages that wait for each other. */
+type Checks = {
+  over: Promise<void>;
+  /** Why an earlier message of his was not taken meanwhile: those that wait are not either. */
+  failure: unknown;
+};
 
 function handledByTaken(): void {
   // The senders get this failure through their own promises.
