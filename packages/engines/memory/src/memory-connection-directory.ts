@@ -49,7 +49,9 @@ export function createMemoryConnectionDirectory(clock: Clock): ConnectionDirecto
     else machinesByUser.set(user, others);
   };
   const known = (id: MachineId): Machine => {
-    const machine = machines.get(id) ?? { leaseEndMs: -Infinity, isThere: false, users: new Set(), alone: [id] };
+    // One that was never there counts as ended just now: its rows may be here before its first lease, and are kept for it.
+    const leaseEndMs = clock.monotonicMs();
+    const machine = machines.get(id) ?? { leaseEndMs, isThere: false, users: new Set(), alone: [id] };
     machines.set(id, machine);
     return machine;
   };
