@@ -9,6 +9,8 @@ export class Deliveries {
   readonly #report: (promise: string, sentence: string) => void;
   /** What a client had a right to when it last said hello: conversation → head. */
   readonly #owed = new Map<string, Map<ConversationId, number>>();
+  /** The same of a hello that is not answered yet: an older link may still say that it is complete. */
+  readonly #asked = new Map<string, Map<ConversationId, number>>();
   entries = 0;
 
   constructor(truth: Truth, report: (promise: string, sentence: string) => void) {
@@ -26,11 +28,13 @@ export class Deliveries {
         conversation.startsWith("d_") || (stay?.joinedSeq ?? 0) <= (this.#truth.folded.get(conversation) ?? 0);
       if (stay !== undefined && isKnown) owed.set(conversation, this.#truth.head(conversation));
     }
-    this.#owed.set(client.place, owed);
+    this.#asked.set(client.place, owed);
+    this.#owed.delete(client.place);
   }
 
   event(client: SimClient, event: ClientEvent): void {
     if (event.type === "entries") this.#checkEntries(client, event);
+    if (event.type === "welcome") this.#owed.set(client.place, this.#asked.get(client.place) ?? new Map());
     if (event.type === "complete") this.#checkComplete(client);
     if (event.type === "anomaly" && event.kind !== "after-end") {
       this.#report("G3", `${client.place} met an anomaly: ${event.kind}, ${event.detail}`);

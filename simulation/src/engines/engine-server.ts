@@ -67,6 +67,7 @@ export class EngineServer {
 
   /** Does a call in the server. */
   async call(port: string, method: string, args: readonly unknown[]): Promise<unknown> {
+    if (!this.#process.alive) throw new TidingsError("unavailable");
     if (!this.#writes.has(`${port}.${method}`)) return invoke(this.#engines, { port, method, args });
     if (this.#waiting.length >= waitingCallsMax) throw new TidingsError("busy", { retryAfterMs: 100 });
     return new Promise((resolve, reject) => {

@@ -7,6 +7,7 @@ import {
 import type { Clock } from "@tidings/core";
 import { EngineServer, type Engines } from "../engines/engine-server.ts";
 import { type EngineServers, writesOf } from "../engines/remote-ports.ts";
+import { oneReaderFeed } from "../engines/one-reader-feed.ts";
 import type { Fault } from "../faults/fault.ts";
 import type { Prng } from "../kernel/prng.ts";
 import type { Timeline } from "../kernel/timeline.ts";
@@ -38,7 +39,7 @@ export function createFleetServers(
   return {
     store: server("store", () => {
       const { stores, image } = createMemoryDatabases();
-      return { ...stores, image };
+      return { ...stores, feed: oneReaderFeed(stores.feed), image };
     }),
     log: server("log", () => ({ log: createMemoryMessageLog({ partitions }) })),
     leases: server("leases", (clock) => ({

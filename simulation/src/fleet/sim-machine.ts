@@ -81,7 +81,7 @@ export class SimMachine {
       authenticator: { authenticate },
     });
     this.#machine = machine;
-    machine.run().catch(onFailure);
+    machine.run().catch((error: unknown) => onFailure(new Error(`${this.place} ended its run.`, { cause: error })));
   }
 
   crash(): void {
@@ -99,7 +99,10 @@ export class SimMachine {
     this.isDraining = true;
     // In the process, as a signal handler would.
     process.at(this.#surroundings.network.timeline.nowMs, () => {
-      machine.drain().then(() => process.kill(), this.#surroundings.onFailure);
+      machine.drain().then(
+        () => process.kill(),
+        (error: unknown) => this.#surroundings.onFailure(new Error(`${this.place} could not drain.`, { cause: error })),
+      );
     });
   }
 

@@ -151,7 +151,11 @@ class StreamConnection<Item> {
   #endServer(): void {
     const to = this.#to;
     if (to === undefined || !to.alive || this.#serverEnd.signal.aborted) return;
-    to.at(this.#network.timeline.nowMs + this.#network.delay(), () => this.#serverEnd.abort());
+    to.at(this.#network.timeline.nowMs + this.#network.delay(), () => {
+      this.#serverEnd.abort();
+      // It may stand at a batch that nobody will take.
+      this.#iterator?.return?.().catch(() => undefined);
+    });
   }
 }
 

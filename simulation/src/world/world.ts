@@ -35,6 +35,7 @@ export type WorldOptions = {
  * between them. Scenarios and random runs do things to it, the checkers in `watch` look on throughout.
  */
 export class World {
+  readonly seed: number;
   readonly timeline = new Timeline();
   readonly random: Prng;
   readonly network: Network;
@@ -49,6 +50,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     const { seed, machines = 5, workers = 3, partitions = 6, fault } = options;
+    this.seed = seed;
     this.random = new Prng(seed, "world");
     this.partitions = partitions;
     this.network = new Network(this.timeline, this.random.fork("network"));
