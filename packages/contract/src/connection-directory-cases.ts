@@ -2,7 +2,7 @@ import { deepEqual } from "node:assert/strict";
 import type { ConnectionDirectory } from "@tidings/core";
 import type { MachineId, UserId } from "@tidings/protocol";
 import type { ContractCase } from "./contract-case.ts";
-import { machine } from "./machine-samples.ts";
+import { freshMachine, machine } from "./machine-samples.ts";
 import { connectionWatchCases } from "./connection-watch-cases.ts";
 import type { DirectoryFixture } from "./link-contracts.ts";
 import { passAlmostLease, passRest } from "./passing-time.ts";
@@ -80,6 +80,18 @@ export const connectionDirectoryCases: readonly ContractCase<DirectoryFixture>[]
       await directory.retire(one);
       await directory.renew(one, time.leaseMs);
       deepEqual(await machinesOf(directory, user), []);
+    },
+  },
+  {
+    name: "keeps the rows of a machine whose first lease comes after them, whoever renews in between",
+    async run({ directory, time }) {
+      const early = freshMachine();
+      const user = fresh.user();
+      await directory.add(user, early);
+      deepEqual(await machinesOf(directory, user), []);
+      await machine(directory, time.leaseMs);
+      await directory.renew(early, time.leaseMs);
+      deepEqual(await machinesOf(directory, user), [early]);
     },
   },
   ...connectionWatchCases,
