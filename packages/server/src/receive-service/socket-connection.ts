@@ -10,7 +10,6 @@ import {
   type SendFrame,
   type SyncFrame,
   TidingsError,
-  type UserId,
 } from "@tidings/protocol";
 import { decideSocket, type SocketEvent, type SocketState } from "@tidings/core";
 import type { WebSocket } from "ws";
@@ -146,7 +145,7 @@ export class SocketConnection {
 
   /** Register, then read (design, 4.7): from the moment the row is in the Connection DB nothing that is read can be missed. */
   async #admit(hello: HelloFrame): Promise<void> {
-    const { settings, admission, authenticator, cache, rows } = this.#parts;
+    const { base, settings, access, admission, authenticator, cache, rows } = this.#parts;
     const admitted = admission.admit(hello.resume === true ? "resume" : "login");
     if (!admitted.ok) throw new TidingsError("busy", { retryAfterMs: admitted.retryAfterMs });
     const caller = await authenticator.authenticate(hello.token);
@@ -163,7 +162,18 @@ export class SocketConnection {
     this.#row = row;
     await row.registered;
     // Once more, now that whoever revokes a token finds this session: the token may have been revoked just before that.
-    const [[states, notified]] = await Promise.all([this.#readStates(user), authenticator.authenticate(hello.token)]);
+    await authenticator.authenticate(hello.token);
+    let states: readonly ConversationState[];
+    let notified: number;
+    let endings: number;
+    // A membership that ended while they were read is not among them: its end was told before there was anybody to tell
+    // it to. Nothing is waited for between the last look at the endings and the subscriptions (G7).
+    do {
+      if (this.#state !== "admitting") return;
+      endings = access.endingsOf(user);
+      const newest = base.stores.notifications.newest([user]);
+      [states, [notified = 0]] = await Promise.all([access.states(user), newest]);
+    } while (access.endingsOf(user) !== endings);
     if (this.#state !== "admitting") return;
 
     const conversations = states.map((state) => {
@@ -198,19 +208,6 @@ export class SocketConnection {
     this.#queued = [];
     for (const frame of queued) this.#serve(frame);
     this.#webSocket.resume();
-  }
-
-  /** A membership that ended while they were read is not among them: its end was told before there was anybody to tell (G7). */
-  async #readStates(user: UserId): Promise<[states: readonly ConversationState[], notified: number]> {
-    const { access, base } = this.#parts;
-    for (;;) {
-      const endings = access.endingsOf(user);
-      const [states, [notified = 0]] = await Promise.all([
-        access.states(user),
-        base.stores.notifications.newest([user]),
-      ]);
-      if (access.endingsOf(user) === endings) return [states, notified];
-    }
   }
 
   #open(caller: Caller): Session {
