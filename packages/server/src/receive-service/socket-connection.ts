@@ -359,17 +359,24 @@ export class SocketConnection {
 
   #close(code: number, reason: string): void {
     this.#state = "ended";
+    // Not when the client has answered the close: until then he would be sent entries, and keep his place (G7, G8).
+    this.#leave();
     // The client's own close has to be read.
     this.#webSocket.resume();
     this.#webSocket.close(code, reason);
   }
 
   #cleanUp(): void {
+    this.#pending.end(this.#socket);
+    this.#leave();
+  }
+
+  /** Takes the session out of everything that it is in. Again does nothing. */
+  #leave(): void {
     this.#cancelTimer?.();
     this.#queued = [];
     const session = this.#session;
-    this.#pending.end(this.#socket);
-    if (session === undefined) return;
+    if (session === undefined || session.closed) return;
     session.closed = true;
     this.#parts.cache.removeSession(session);
     if (this.#row !== undefined) this.#parts.rows.release(this.#row);
