@@ -172,9 +172,4 @@ export const writerPragmas = [
 ] as const;
 
 /** No memory map: with it a failing disk would end the process by a signal instead of an error. */
-export const readerPragmas = [
-  "query_only = ON",
-  "busy_timeout = 5000",
-  "cache_size = -4096",
-  "mmap_size = 0",
-] as const;
+export const readerPragmas = ["query_only = ON", "busy_timeout = 5000", "cache_size = -4096", "mmap_size = 0"] as const;

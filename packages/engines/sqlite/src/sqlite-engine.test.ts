@@ -50,10 +50,9 @@ describe("opening", () => {
     db.close();
   });
 
-  test("makes a file that only its owner reads, and copies that are the same", async () => {
-    const { file, folder, engine } = await open();
-    await engine.backup(join(folder, "copy.db"));
-    for (const path of [file, `${file}-wal`, join(folder, "copy.db")]) expect(statSync(path).mode & 0o777).toBe(0o600);
+  test("makes a file that only its owner reads", async () => {
+    const { file } = await open();
+    for (const path of [file, `${file}-wal`]) expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
   test("refuses data that is served already, until that ends", async () => {
@@ -218,38 +217,6 @@ describe("the change feed", () => {
     await stores.feed.advance("slow", newest);
     expect(await count()).toBe(0);
     await engine.drain();
-  });
-});
-
-describe("backup", () => {
-  test("copies a state in which everything acknowledged before is, while others write", async () => {
-    const { stores, engine, folder } = await open({ settling: { rowsMin: 50, charactersMin: 100_000 } });
-    let isWriting = true;
-    const write = async (): Promise<void> => {
-      while (isWriting) await stores.messages.append(request());
-    };
-    const writing = Array.from({ length: 10 }, write);
-    await Promise.all(Array.from({ length: 300 }, () => stores.messages.append(request())));
-    const before = (await stores.messages.heads([conversation])).get(conversation)?.head ?? 0;
-    const to = join(folder, "copy.db");
-    writeFileSync(to, "an older copy");
-    const reports: number[] = [];
-    await engine.backup(to, ({ pagesTotal }) => reports.push(pagesTotal));
-    isWriting = false;
-    await Promise.all(writing);
-
-    const copy = await openSqliteEngine({ file: to, clock });
-    const head = (await copy.stores.messages.heads([conversation])).get(conversation)?.head ?? 0;
-    const entries = await copy.stores.messages.entries(range(1, 1_000_000));
-    await copy.stop();
-    expect(head).toBeGreaterThanOrEqual(before);
-    expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: head }, (_, index) => index + 1));
-  });
-
-  test("says why it could not copy, and leaves nothing behind", async () => {
-    const { engine, folder } = await open();
-    const error = await refusal(engine.backup(join(folder, "no such folder", "copy.db")));
-    expect(error.code).toBe("unavailable");
   });
 });
 
