@@ -59,7 +59,7 @@ export function createEntryAppender(db: DatabaseSync, settling: Settling): Entry
     statements.entry.run(key, seq, kind, atMs, messages, sender, messageId, text);
     unsettled.count(text.length);
     if (sender !== null && messageId !== null) {
-      unsettled.add(messageId, { key, sender, seq, atMs });
+      unsettled.add({ key, sender, messageId, seq, atMs });
     }
     conversation.head = seq;
     conversation.changed = true;

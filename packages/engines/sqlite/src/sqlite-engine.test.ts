@@ -1,6 +1,8 @@
 import { openSync, readFileSync, writeFileSync, writeSync, closeSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { messageDraft } from "@tidings/contract";
 import { createManualClock, InvariantError, type AppendRequest } from "@tidings/core";
 import { asConversationId, asMessageId, asSeq, asTokenId, asUserId, type TidingsError } from "@tidings/protocol";
@@ -116,6 +118,27 @@ describe("writing", () => {
     expect(last.retryAfterMs).toBeGreaterThan(0);
     await Promise.all(appends.slice(0, -1));
     expect(await engine.stores.messages.append(request())).toMatchObject({ firstSeq: waitingWritesMax + 1 });
+  });
+
+  test("lets go of what it has stored while more waits, however long that lasts (G8)", async () => {
+    const { engine } = await open();
+    // More than one transaction takes, so that something waits at every moment.
+    const appendMany = (): Promise<unknown> => {
+      const all = Array.from({ length: 9_000 }, () => engine.stores.messages.append(request()));
+      void Promise.allSettled(all);
+      return Promise.race(all);
+    };
+    const first = ((): WeakRef<AppendRequest> => {
+      const large = request({ text: "the first" });
+      void engine.stores.messages.append(large);
+      return new WeakRef(large);
+    })();
+    for (let round = 0; round < 2; round += 1) await appendMany();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(engine.stats.waiting).toBeGreaterThan(0);
+    collectGarbage();
+    expect(first.deref()).toBeUndefined();
+    await engine.drain();
   });
 
   test("lets a call that is at fault fail alone", async () => {
@@ -238,6 +261,11 @@ test("a damaged page rejects the reads that need it, and nothing else", async ()
   expect(error.message).toContain("damaged");
   expect(await opened.stores.groups.group(conversation)).toBeUndefined();
 });
+
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}
 
 const range = (fromSeq: number, toSeq: number) => ({
   conversation,
