@@ -15,15 +15,17 @@ import type {
 } from "../services.ts";
 import type { Settings } from "../settings.ts";
 import { createArrival } from "./arrival.ts";
+import { createBringing } from "./bringing.ts";
 import { ConnectionRows } from "./connection-rows.ts";
 import { DeliveryTick } from "./delivery-tick.ts";
 import { readEntriesPage } from "./entries-page.ts";
-import { HeadChecks } from "./head-checks.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Outbox } from "./outbox.ts";
 import { createPollSync } from "./poll-sync.ts";
 import { createSessionSync } from "./session-sync.ts";
+import { SlowChecks } from "./slow-checks.ts";
 import { SocketAcceptor } from "./socket-acceptor.ts";
+import { createUserNews } from "./user-news.ts";
 import { UserSocketCache } from "./user-socket-cache.ts";
 
 export type ReceiveServiceParts = {
@@ -69,8 +71,21 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
   const rows = new ConnectionRows({ directory: links.connections, machine, clock, log });
   const tick = new DeliveryTick({ clock, unsentBytesMax: settings.slowSessionBytes });
   const syncSession = createSessionSync({ stores, access, cache });
-  const arrival = createArrival(base, { access, cache, tick, syncSession });
-  const headChecks = new HeadChecks({ clock, cache, check: arrival.checkHeads, log });
+  const news = createUserNews({ stores, cache, tick });
+  const bringing = createBringing(base, {
+    access,
+    cache,
+    syncSession,
+    checkSoon: (user) => membershipChecks.soon(user),
+  });
+  const arrival = createArrival(base, { access, cache, tick, bringing, news });
+  const headChecks = new SlowChecks({
+    clock,
+    log,
+    all: () => cache.conversations.keys(),
+    check: arrival.checkHeads,
+  });
+  const membershipChecks = new SlowChecks({ clock, log, all: () => cache.users(), check: bringing.checkUsers });
   const heartbeats = new Heartbeats({ clock, cache, heartbeatMs: settings.heartbeatMs });
   const poll = createPollSync(base, {
     access,
@@ -102,6 +117,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     draining.abort();
     heartbeats.stop();
     headChecks.stop();
+    membershipChecks.stop();
     acceptor?.stop();
     await links.connections.retire(machine);
   }
@@ -119,7 +135,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
 
     listen(server, { door, markers }) {
       acceptor = new SocketAcceptor(
-        { ...parts, base, log, markers, cache, rows, tick, outbox, arrival, headChecks, syncSession },
+        { ...parts, base, log, markers, cache, rows, tick, outbox, bringing, news, headChecks, syncSession },
         door,
       );
       acceptor.listen(server);
@@ -129,6 +145,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
       links.machines.receive(machine, arrival.handle, stopped.signal);
       heartbeats.start();
       headChecks.start();
+      membershipChecks.start();
       await renewLease();
     },
 

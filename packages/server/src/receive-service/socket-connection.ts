@@ -67,7 +67,9 @@ export class SocketConnection {
 
   handleDrained(): void {
     this.#webSocket.resume();
-    if (this.#session !== undefined) this.#parts.tick.drained(this.#session);
+    if (this.#session === undefined) return;
+    this.#parts.tick.drained(this.#session);
+    if (this.#session.joinedMeanwhile === undefined) this.#parts.news.tellWithheld(this.#session);
   }
 
   handleClosed(): void {
@@ -201,9 +203,11 @@ export class SocketConnection {
     );
     const meanwhile = session.joinedMeanwhile ?? new Set();
     session.joinedMeanwhile = undefined;
-    for (const id of meanwhile) this.#parts.arrival.attach(session, id);
+    for (const id of meanwhile) this.#parts.bringing.attach(session, id);
+    this.#parts.news.tellWithheld(session);
     this.#enqueueSync({ have: hello.have });
-    if (hello.notified !== undefined && hello.notified < notified) this.#tellNotifications(session, hello.notified);
+    const after = hello.notified;
+    if (after !== undefined && after < notified) this.#guarded({}, () => this.#parts.news.tellAfter(session, after));
     const queued = this.#queued;
     this.#queued = [];
     for (const frame of queued) this.#serve(frame);
@@ -319,16 +323,6 @@ export class SocketConnection {
     });
   }
 
-  #tellNotifications(session: Session, after: number): void {
-    this.#guarded({}, async () => {
-      const list = await this.#parts.base.stores.notifications.list(session.caller.user.user_id, {
-        after,
-        limit: notificationsAtOnceMax,
-      });
-      if (list.length > 0) session.write(encodeFrame({ type: "notify", notifications: [...list] }));
-    });
-  }
-
   #guarded(about: About, action: () => Promise<void>): void {
     action().catch((error: unknown) => this.#answer(toTidingsError(error, this.#parts.base.log), about));
   }
@@ -395,6 +389,5 @@ const queuedFramesMax = 2_048;
 const badFramesMax = 20;
 /** Of one session; each holds a message until the store has it. */
 const sendsUnderWayMax = 1_000;
-const notificationsAtOnceMax = 200;
 /** A client that heard goodbye has this long beyond its time before it is closed. */
 const goodbyeGraceMs = 2_000;

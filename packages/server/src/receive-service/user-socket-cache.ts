@@ -91,6 +91,10 @@ export class UserSocketCache {
     this.#dropFrom(subscription);
   }
 
+  users(): IterableIterator<UserId> {
+    return this.#users.keys();
+  }
+
   *sessions(): IterableIterator<Session> {
     for (const user of this.#users.values()) yield* user.sessions;
   }
