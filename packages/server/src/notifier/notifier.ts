@@ -1,4 +1,11 @@
-import { directUsers, type ConversationId, type MessageEntry, type NotifyMode, type UserId } from "@tidings/protocol";
+import {
+  directUsers,
+  type ConversationId,
+  type MessageEntry,
+  type NotifyMode,
+  type Seq,
+  type UserId,
+} from "@tidings/protocol";
 import { type Change, decideNotifications, type EncodedEntry, type Links, type NewNotification } from "@tidings/core";
 import { FeedConsumer } from "../group-worker/feed-consumer.ts";
 import { mergeChanges, readPieces } from "../group-worker/read-changes.ts";
@@ -36,13 +43,39 @@ export function createNotifier(base: Base, parts: { access: AccessService; links
       // Most messages mention nobody; they are not parsed. A text that looks like the field is parsed in vain, no more.
       if (!everyMessage && !entry.json.includes('"mentions":[')) continue;
       const message = JSON.parse(entry.json) as MessageEntry;
-      const members = new Set(await access.memberIds(conversation));
-      const isMember = (user: UserId): boolean => members.has(user);
-      for (const { user, reason } of decideNotifications(message, { conversation, isMember, modes: ofConversation })) {
+      const mentioned = await modesOfMentioned(conversation, message, ofConversation);
+      // Who was one is looked up for those only who would be notified.
+      const isMember = (): boolean => true;
+      for (const { user, reason } of decideNotifications(message, { conversation, isMember, modes: mentioned })) {
+        if (!(await wasMember(user, conversation, entry.seq))) continue;
         found.push({ user, reason, conversation, seq: entry.seq, sender: message.sender, atMs: message.at_ms });
       }
     }
     return found;
+  }
+
+  /** The modes that are remembered are those of today's members; somebody mentioned may have gone since. */
+  async function modesOfMentioned(
+    conversation: ConversationId,
+    message: MessageEntry,
+    ofMembers: ReadonlyMap<UserId, NotifyMode>,
+  ): Promise<ReadonlyMap<UserId, NotifyMode>> {
+    const former = (message.mentions ?? []).filter(
+      (user) => !ofMembers.has(user) && access.cachedMember(conversation, user) === undefined,
+    );
+    if (former.length === 0) return ofMembers;
+    return new Map([...ofMembers, ...(await stores.markers.notifyModes(conversation, former))]);
+  }
+
+  /** Membership when the message was sequenced counts: its reader may have been removed, or have joined, right after (G9). */
+  async function wasMember(user: UserId, conversation: ConversationId, seq: Seq): Promise<boolean> {
+    const pair = directUsers(conversation);
+    if (pair !== undefined) return pair.includes(user);
+    const right =
+      access.cachedMember(conversation, user) ?? (await access.accessAll(user, [conversation])).get(conversation);
+    if (right === undefined) return false;
+    const { joinedSeq, endedSeq } = right.membership;
+    return joinedSeq < seq && (endedSeq === undefined || endedSeq > seq);
   }
 
   async function notify(wanted: readonly NewNotification[]): Promise<void> {
