@@ -2,7 +2,7 @@ import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
 /** Why a backup cannot be written where it was to go, in a sentence for the operator. */
-export class BackupTargetError extends Error {
+class BackupTargetError extends Error {
   override readonly name = "BackupTargetError";
 }
 
