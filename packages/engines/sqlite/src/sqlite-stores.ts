@@ -38,10 +38,10 @@ export const createSqliteInviteStore = ({ writer, reader }: Threads): InviteStor
 
 export const createSqliteAccountStore = ({ writer, reader }: Threads): AccountStore => ({
   create: (account) => writer.call("createAccount", account),
-  change: (user, change) => writer.call("changeAccount", user, change),
+  change: (user, change, nowMs) => writer.call("changeAccount", user, change, nowMs),
   put: (account) => writer.call("putAccount", account, limits.nameLengthMax),
   find: (by) => reader.call("findAccounts", by),
-  addToken: (token, options) => writer.call("addToken", token, options),
+  addToken: (token, condition) => writer.call("addToken", token, condition),
   token: (token) => reader.call("token", token),
   tokens: (user, nowMs) => reader.call("tokens", user, nowMs),
   revoke: (user, which, nowMs) => writer.call("revokeTokens", user, which, nowMs),
