@@ -99,6 +99,7 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
     },
 
     conversationIds: (user) => userConversations.get(user, () => groups.conversationsOf(user)),
+    conversationCount: (user) => userConversations.count(user, () => groups.conversationsOf(user)),
 
     ...createConversationStates(base.stores, {
       accessAsMember: (conversation, user) => service.accessAsMember(conversation, user),

@@ -1,10 +1,14 @@
 import type { UserConversation } from "@tidings/core";
 import type { ConversationId, UserId } from "@tidings/protocol";
 
-/** The ids of the conversations that users are in, cached. A read that a change overtook is not kept. */
+/**
+ * The ids of the conversations that users are in, and how many they are, cached. A read that a change overtook is not kept. Numbers
+ * are kept by themselves where nobody asked for ids: every session's user is counted, and ids take ten times as much.
+ */
 export class UserConversations {
   readonly #usersMax: number;
   readonly #known = new Map<UserId, readonly ConversationId[]>();
+  readonly #counts = new Map<UserId, number>();
   readonly #underWay = new Map<UserId, Promise<readonly ConversationId[]>>();
 
   constructor(usersMax: number) {
@@ -27,14 +31,30 @@ export class UserConversations {
     }
   }
 
+  async count(user: UserId, read: () => Promise<readonly UserConversation[]>): Promise<number> {
+    const known = this.#known.get(user)?.length ?? this.#counts.get(user);
+    if (known !== undefined) return known;
+    const { length } = await this.get(user, read);
+    // What is still known now was not overtaken.
+    if (this.#known.delete(user)) this.#keepCount(user, length);
+    return length;
+  }
+
   forget(user: UserId): void {
     this.#known.delete(user);
+    this.#counts.delete(user);
     this.#underWay.delete(user);
   }
 
   forgetAll(): void {
     this.#known.clear();
+    this.#counts.clear();
     this.#underWay.clear();
+  }
+
+  #keepCount(user: UserId, count: number): void {
+    if (this.#counts.size >= this.#usersMax) this.#counts.clear();
+    this.#counts.set(user, count);
   }
 
   #keep(user: UserId, ids: readonly ConversationId[]): void {

@@ -68,6 +68,8 @@ export function createBringing(
     for (const user of users) {
       const sessions = cache.user(user)?.sessions ?? [];
       if (!sessions.some(isWelcomed)) continue;
+      const count = await access.conversationCount(user);
+      if (sessions.every((session) => !isWelcomed(session) || session.subscriptions.length === count)) continue;
       const ids = await access.conversationIds(user);
       const missing = new Set(sessions.flatMap((session) => missingIn(session, ids)));
       if (missing.size === 0) continue;
