@@ -194,7 +194,7 @@ export const httpOperations = {
     status: 204, errors: ["conversation-not-found", "not-a-group", "not-a-member", "role-required", "invite-not-found"],
   }),
   acceptInvite: define({
-    method: "POST", path: "/v1/invites/accept", summary: "Join by an invitation; again is the same and uses nothing up", auth: true, params: empty, query: empty,
+    method: "POST", path: "/v1/invites/accept", summary: "Join by an invitation; while a member, again is the same and uses nothing up", auth: true, params: empty, query: empty,
     body: object({ code: Type.String({ minLength: 1, maxLength: 128 }) }), status: 200, answer: conversationStateSchema,
     errors: ["invite-not-found", "banned", "group-full", "too-many-conversations", "conflict", "too-many-attempts"],
   }),

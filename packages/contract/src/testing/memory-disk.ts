@@ -36,7 +36,7 @@ const writes: Readonly<Record<keyof Stores, readonly string[]>> = {
   feed: ["advance"],
   groups: ["apply", "ensureDirect"],
   markers: ["setRead", "setNotify"],
-  invites: ["create", "use", "giveBack", "revoke"],
+  invites: ["create", "use", "settle", "giveBack", "revoke"],
   accounts: ["create", "change", "put", "addToken", "revoke"],
   notifications: ["put"],
 };

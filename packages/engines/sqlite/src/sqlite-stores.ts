@@ -30,8 +30,9 @@ export const createSqliteMarkerStore = ({ writer, reader }: Threads): MarkerStor
 
 export const createSqliteInviteStore = ({ writer, reader }: Threads): InviteStore => ({
   create: (invite, options) => writer.call("createInvite", invite, options),
-  use: (codeHash, user, nowMs) => writer.call("useInvite", codeHash, user, nowMs),
-  giveBack: (invite, user) => writer.call("giveBackInvite", invite, user),
+  use: (codeHash, use, nowMs) => writer.call("useInvite", codeHash, use, nowMs),
+  settle: (invite, use) => writer.call("settleInvite", invite, use),
+  giveBack: (invite, use) => writer.call("giveBackInvite", invite, use),
   list: (conversation, nowMs) => reader.call("invites", conversation, nowMs),
   revoke: (conversation, invite, nowMs) => writer.call("revokeInvite", conversation, invite, nowMs),
 });
