@@ -103,6 +103,7 @@ export function createAccessService(base: Pick<Base, "stores">, options: AccessS
 
     ...createConversationStates(base.stores, {
       accessAsMember: (conversation, user) => service.accessAsMember(conversation, user),
+      conversationsOf: (user) => userConversations.counting(user, () => groups.conversationsOf(user)),
       catchUp: bringUp,
     }),
 

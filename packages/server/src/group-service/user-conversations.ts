@@ -9,6 +9,8 @@ export class UserConversations {
   readonly #usersMax: number;
   readonly #known = new Map<UserId, readonly ConversationId[]>();
   readonly #counts = new Map<UserId, number>();
+  /** Goes up with every change of anybody's: what was counted before one and arrives after it is not kept. */
+  #changes = 0;
   readonly #underWay = new Map<UserId, Promise<readonly ConversationId[]>>();
 
   constructor(usersMax: number) {
@@ -31,22 +33,29 @@ export class UserConversations {
     }
   }
 
+  /** Reads for somebody who wants more than ids; their number is kept. */
+  async counting(user: UserId, read: () => Promise<readonly UserConversation[]>): Promise<readonly UserConversation[]> {
+    const changes = this.#changes;
+    const found = await read();
+    if (this.#changes === changes) this.#keepCount(user, found.length);
+    return found;
+  }
+
   async count(user: UserId, read: () => Promise<readonly UserConversation[]>): Promise<number> {
     const known = this.#known.get(user)?.length ?? this.#counts.get(user);
     if (known !== undefined) return known;
-    const { length } = await this.get(user, read);
-    // What is still known now was not overtaken.
-    if (this.#known.delete(user)) this.#keepCount(user, length);
-    return length;
+    return (await this.counting(user, read)).length;
   }
 
   forget(user: UserId): void {
+    this.#changes += 1;
     this.#known.delete(user);
     this.#counts.delete(user);
     this.#underWay.delete(user);
   }
 
   forgetAll(): void {
+    this.#changes += 1;
     this.#known.clear();
     this.#counts.clear();
     this.#underWay.clear();
