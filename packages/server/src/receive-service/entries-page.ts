@@ -1,4 +1,12 @@
-import { asSeq, limits, type HttpAnswer, type HttpQuery, type ConversationId, type UserId } from "@tidings/protocol";
+import {
+  asSeq,
+  limits,
+  type HttpAnswer,
+  type HttpQuery,
+  type ConversationId,
+  TidingsError,
+  type UserId,
+} from "@tidings/protocol";
 import type { MessageStore } from "@tidings/core";
 import type { AccessService, EncodedJson } from "../services.ts";
 import { readPage } from "./range-reader.ts";
@@ -13,6 +21,9 @@ export async function readEntriesPage(
   page: { conversation: ConversationId; query: HttpQuery<"entries"> },
 ): Promise<EncodedJson<HttpAnswer<"entries">>> {
   const { conversation, query } = page;
+  if (query.after !== undefined && query.before !== undefined) {
+    throw new TidingsError("invalid-request", { detail: "A page begins after a seq or ends before one, not both." });
+  }
   const heads = await parts.messages.heads([conversation]);
   // After the head, so that the head is not above a removal that the right does not know of yet (G7).
   const access = await parts.access.accessAsReader(conversation, user);

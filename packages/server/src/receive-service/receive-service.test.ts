@@ -246,15 +246,18 @@ describe("receiving over a WebSocket", () => {
     ]);
   });
 
-  it("tells the user's other sessions that the read marker moved", async () => {
+  it("tells all sessions of the user that the read marker moved, and none when it did not", async () => {
     rig = await openReceiveRig();
     await rig.group(team, [ann, ben]);
     await say(3);
     const [one, other] = [await rig.connect(ben), await rig.connect(ben)];
     expect((await one.next("welcome")).conversations).toMatchObject([{ unread: 3 }]);
     await other.next("welcome");
-    one.send({ type: "read", conversation: team, seq: 5 });
-    expect(await other.next("marked")).toMatchObject({ conversation: team, read_seq: 5 });
+    one.send({ type: "read", conversation: team, seq: 4 });
+    const marked = { conversation: team, read_seq: 4 };
+    expect([await one.next("marked"), await other.next("marked")]).toMatchObject([marked, marked]);
+    for (const seq of [4, 2, 5]) one.send({ type: "read", conversation: team, seq });
+    for (const session of [one, other]) expect(await session.next("marked")).toMatchObject({ ...marked, read_seq: 5 });
     expect(await rig.access.state(ben, team)).toMatchObject({ read_seq: 5, unread: 1 });
   });
 
