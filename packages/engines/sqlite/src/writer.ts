@@ -63,6 +63,7 @@ export class Writer {
     const { thread, ready } = await DatabaseThread.start<WriterRequest, WriterAnswer>({
       module: new URL("./writer-thread.ts", import.meta.url),
       data: options.data,
+      youngGenerationMb: 12,
       onAnswer: (answer) => writer.#handleAnswer(answer),
       onEnd: (cause) => writer.#end(new TidingsError("unavailable", { detail: "The writer thread ended.", cause })),
     });
