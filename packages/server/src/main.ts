@@ -62,6 +62,7 @@ async function main(): Promise<number> {
 }
 
 async function serve(settings: Settings): Promise<number> {
+  if (process.env["TIDINGS_END_WITH_PARENT"] === "1") endWithParent();
   const log = pino({ level: settings.logLevel }, pino.destination(2));
   for (const name of unknownVariables(process.env)) log.warn(`${name} is not one of our variables.`);
   const clock = createRealClock();
@@ -102,6 +103,15 @@ async function serve(settings: Settings): Promise<number> {
   // Whatever a library still holds open must not keep a drained server alive.
   setImmediate(() => process.exit());
   return exitCodes.done;
+}
+
+/**
+ * Who starts a server for himself alone, as a replay does, gives it a channel (`ipc`), which closes when he ends, however he does.
+ * Then nobody is left who would end the server, or hear of it.
+ */
+function endWithParent(): void {
+  process.once("disconnect", () => process.exit(exitCodes.failed));
+  process.channel?.unref();
 }
 
 async function doctor({ given: json, rest }: { given: boolean; rest: string[] }): Promise<number> {
