@@ -1,21 +1,29 @@
 import { CommanderError } from "commander";
-import { describeFailure, exitCodes } from "./failure.ts";
+import { describeFailure, exitCodes, usageFailure } from "./failure.ts";
 import { createProgram } from "./program.ts";
 
 /** Runs the command line and resolves with the exit code. Never rejects: whatever fails is told in a line on stderr. */
 export async function main(argv: readonly string[]): Promise<number> {
   process.stdout.on("error", endQuietlyWhenNobodyReads);
   let exitCode: number = exitCodes.ok;
+  const json = argv.includes("--json");
+  const onExit = (code: number) => {
+    exitCode = code;
+  };
   try {
-    await createProgram(process.env, (code) => {
-      exitCode = code;
-    }).parseAsync(argv, { from: "user" });
+    await createProgram({ env: process.env, onExit, tellsMistakes: !json }).parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
-    // Commander has said already what is wrong, or printed what was asked for.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    return tellFailure(error, argv.includes("--json"));
+    if (!(error instanceof CommanderError)) return tellFailure(error, json);
+    if (error.exitCode === 0) return exitCodes.ok;
+    return json ? tellFailure(usageFailure(sentenceOf(error)), json) : exitCodes.usage;
   }
+}
+
+/** What commander would have printed, without its label; where it would have printed its help, what that means. */
+function sentenceOf({ code, message }: CommanderError): string {
+  if (code === "commander.help") return "Which command? tidings --help lists them.";
+  return message.replace(/^error: /, "");
 }
 
 function tellFailure(error: unknown, json: boolean): number {

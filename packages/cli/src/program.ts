@@ -13,9 +13,19 @@ import { tailCommand } from "./commands/tail.ts";
 import { defaultUrl } from "./context.ts";
 import { exitCodesHelp } from "./failure.ts";
 
-/** The command line. `onExit` hears the exit code of the command that ran; parsing rejects with whatever it fails with. */
-export function createProgram(env: NodeJS.ProcessEnv, onExit: (exitCode: number) => void): Command {
+/**
+ * The command line. `onExit` hears the exit code of the command that ran; parsing rejects with whatever it fails with, and
+ * prints the mistakes of the command line itself if `tellsMistakes`.
+ */
+export function createProgram(options: {
+  env: NodeJS.ProcessEnv;
+  onExit: (exitCode: number) => void;
+  tellsMistakes: boolean;
+}): Command {
+  const { env, onExit, tellsMistakes } = options;
   const program = withCommonOptions(new Command("tidings"))
+    // Before the commands are added, which take it over.
+    .configureOutput(tellsMistakes ? {} : { writeErr: () => undefined })
     .description("Messages between people and programs, one to one and in groups.")
     .version(readVersion())
     // Options behind `serve` are the server's, not ours.

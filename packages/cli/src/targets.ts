@@ -20,7 +20,14 @@ export async function findConversation(api: TidingsApi, target: string): Promise
     if (found === undefined) throw refusal(`There is no message between you and ${target} yet.`);
     return found;
   }
-  return pickByName(items, target, `You are in no group named ${target}. Those that you are in: tidings groups --mine`);
+  const none = `You are in no group named ${target}. Those that you are in: tidings groups --mine`;
+  return pickByName(items, target, `${none}. One that you were in is named by its id.`);
+}
+
+/** The id of a conversation that we are in, or were in: of the latter only by its id. */
+export async function findConversationId(api: TidingsApi, target: string): Promise<ConversationId> {
+  if (isConversationId(target)) return asConversationId(target);
+  return (await findConversation(api, target)).conversation;
 }
 
 /** Where a message is to go; a direct conversation need not exist yet. */
@@ -29,8 +36,7 @@ export async function findSendTarget(
   target: string,
 ): Promise<{ readonly conversation: ConversationId } | { readonly to: UserId }> {
   if (target.startsWith("@")) return { to: (await findUser(api, target.slice(1))).user_id };
-  if (isConversationId(target)) return { conversation: asConversationId(target) };
-  return { conversation: (await findConversation(api, target)).conversation };
+  return { conversation: await findConversationId(api, target) };
 }
 
 /** A public group that we need not be in, by name or id; undefined where there is none. */

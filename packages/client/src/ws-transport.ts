@@ -61,7 +61,7 @@ function openLink({ url, name, webSocket }: WsTransportOptions, hello: Hello, li
     if (frame.type === "welcome") welcomed = true;
     if (frame.type === "error" && !isTargeted(frame)) {
       const error = errorOf(frame);
-      if (isEnding(error)) lastError = error;
+      lastError = error;
       if (welcomed) {
         listener.frame(frame);
         return;
@@ -123,7 +123,10 @@ const isTargeted = (frame: ErrorFrame) =>
   frame.request !== undefined ||
   frame.conversation !== undefined;
 
-/** 44xx: do not come back with the same token or request; everything else: come back. */
+/**
+ * After 44xx, 1003, 1007 and 1009: do not come back with the same token or frames; after everything else: come back. The last
+ * error that the server told is the reason if the close is that error's; else the session went on after it.
+ */
 function endOf({
   code,
   reason,
@@ -133,13 +136,14 @@ function endOf({
   reason: string;
   lastError: TidingsError | undefined;
 }): LinkEnd {
-  const denied = code >= 4400 && code <= 4499;
-  if (lastError !== undefined) return { error: lastError, denied };
+  const denied = (code >= 4400 && code <= 4499) || finalCloses.has(code);
+  if (lastError !== undefined && closeOf(lastError) === code) return { error: lastError, denied };
   const byClose = errorCodes.find((name) => catalogue[name].close === code);
   const detail = `The server closed the connection with code ${code}${reason === "" ? "" : ` (${reason})`}.`;
   return { error: new TidingsError(byClose ?? (denied ? "invalid-request" : "unavailable"), { detail }), denied };
 }
 
-/** An error after which the server closes the session. */
-const isEnding = (error: TidingsError) => catalogue[error.code].close !== undefined;
+/** Binary, not UTF-8, too large. */
+const finalCloses: ReadonlySet<number> = new Set([1003, 1007, 1009]);
+const closeOf = ({ entry }: TidingsError): number => entry.close ?? (entry.retryable ? 4500 : 4400);
 const catalogue: Record<ErrorCode, CatalogueEntry> = errorCatalogue;

@@ -38,10 +38,44 @@ export const accountStoreCases: readonly ContractCase<Installation>[] = [
       const account = sampleAccount();
       await accounts.create(account);
       const renamed = { ...account, displayName: "Somebody Else" };
-      deepEqual(await accounts.change(account.user, { displayName: "Somebody Else" }), renamed);
-      deepEqual(await accounts.change(account.user, { passwordHash: "$new" }), { ...renamed, passwordHash: "$new" });
-      deepEqual(await accounts.find({ users: [account.user] }), [{ ...renamed, passwordHash: "$new" }]);
-      equal(await accounts.change(fresh.user(), { displayName: "Nobody" }), undefined);
+      deepEqual(await accounts.change(account.user, { displayName: "Somebody Else" }, nowMs), {
+        account: renamed,
+        revoked: [],
+      });
+      deepEqual(await accounts.find({ users: [account.user] }), [renamed]);
+      equal(await accounts.change(fresh.user(), { displayName: "Nobody" }, nowMs), undefined);
+    },
+  },
+  {
+    name: "changes a password and revokes all tokens but one together, if it is still the old one",
+    async run({ stores: { accounts } }) {
+      const { passwordHash: old = "", ...account } = await createAccount(accounts);
+      const tokens = times(3, (index) => sampleToken(account.user, { createdAtMs: index }));
+      for (const token of tokens) await accounts.addToken(token, { max: 9, nowMs });
+      const [kept, ...others] = tokens.map(({ token }) => token);
+      const change = (from: string, to: string) =>
+        accounts.change(account.user, { password: { from, to, keep: kept! } }, nowMs);
+      equal(await change("$another", "$new"), undefined);
+      equal((await accounts.tokens(account.user, nowMs)).length, 3);
+      const racing = await Promise.all(times(5, (index) => change(old, `$new-${index}`)));
+      const [changed, ...more] = racing.filter((answer) => answer !== undefined);
+      equal(more.length, 0);
+      deepEqual(new Set(changed?.revoked), new Set(others));
+      deepEqual(await accounts.tokens(account.user, nowMs), [tokens[0]]);
+      deepEqual(await accounts.find({ users: [account.user] }), [changed?.account]);
+    },
+  },
+  {
+    name: "stores no token for a password that was changed after it was verified",
+    async run({ stores: { accounts } }) {
+      const { user, passwordHash: old = "" } = await createAccount(accounts);
+      const add = (ifPasswordHash: string) => accounts.addToken(sampleToken(user), { max: 9, nowMs, ifPasswordHash });
+      equal(await add(old), "stored");
+      const password = { from: old, to: "$new", keep: fresh.token() };
+      const [, late] = await Promise.all([accounts.change(user, { password }, nowMs), add(old)]);
+      equal(late, "password-changed");
+      equal((await accounts.tokens(user, nowMs)).length, 0);
+      equal(await add("$new"), "stored");
     },
   },
   {
@@ -78,7 +112,7 @@ export const accountStoreCases: readonly ContractCase<Installation>[] = [
         sampleToken(account.user, { createdAtMs: 2 }),
       ];
       const expired = sampleToken(account.user, { expiresAtMs: nowMs });
-      for (const token of [young, expired, old]) equal(await accounts.addToken(token, { max: 3, nowMs }), true);
+      for (const token of [young, expired, old]) equal(await accounts.addToken(token, { max: 3, nowMs }), "stored");
       deepEqual(await accounts.tokens(account.user, nowMs), [old, young]);
       deepEqual(await accounts.token(expired.token), { token: expired, account });
       equal(await accounts.token(fresh.token()), undefined);
@@ -90,13 +124,13 @@ export const accountStoreCases: readonly ContractCase<Installation>[] = [
     async run({ stores: { accounts } }) {
       const { user } = await createAccount(accounts);
       const add = (fields?: Partial<TokenRecord>) => accounts.addToken(sampleToken(user, fields), { max: 4, nowMs });
-      equal(await add({ expiresAtMs: nowMs - 1 }), true);
+      equal(await add({ expiresAtMs: nowMs - 1 }), "stored");
       const racing = await Promise.all(times(10, () => add()));
-      equal(racing.filter((added) => added).length, 4);
+      equal(racing.filter((added) => added === "stored").length, 4);
       const [first] = await accounts.tokens(user, nowMs);
       await accounts.revoke(user, { token: first!.token }, nowMs);
-      equal(await add(), true);
-      equal(await add(), false);
+      equal(await add(), "stored");
+      equal(await add(), "too-many");
     },
   },
   {

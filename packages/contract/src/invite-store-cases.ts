@@ -1,5 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { InviteRecord } from "@tidings/core";
+import type { InviteRecord, InviteUse } from "@tidings/core";
+import { asSeq } from "@tidings/protocol";
 import type { ContractCase } from "./contract-case.ts";
 import type { Installation } from "./installation.ts";
 import { fresh, times } from "./samples.ts";
@@ -11,18 +12,18 @@ export const inviteStoreCases: readonly ContractCase<Installation>[] = [
     async run({ stores: { invites } }) {
       const invite = sample({ usesMax: 7 });
       await invites.create(invite, roomy);
-      const users = times(30, fresh.user);
-      const answers = await Promise.all(users.map((user) => invites.use(invite.codeHash, user, nowMs)));
+      const uses = times(30, () => first());
+      const answers = await Promise.all(uses.map((use) => invites.use(invite.codeHash, use, nowMs)));
       equal(answers.filter((answer) => answer !== undefined).length, 7);
       deepEqual(new Set(answers.flatMap((answer) => answer?.uses ?? [])), new Set([1, 2, 3, 4, 5, 6, 7]));
     },
   },
   {
-    name: "counts a user once, and lets him in again when the uses are up",
+    name: "counts a use once while it is pending, also when the uses are up",
     async run({ stores: { invites } }) {
       const invite = sample({ usesMax: 2 });
       await invites.create(invite, roomy);
-      const [ann, bob, cid] = [fresh.user(), fresh.user(), fresh.user()];
+      const [ann, bob, cid] = [first(), first(), first()];
       const again = await Promise.all(times(5, () => invites.use(invite.codeHash, ann, nowMs)));
       for (const answer of again) deepEqual(answer, { ...invite, uses: 1 });
       equal((await invites.use(invite.codeHash, bob, nowMs))?.uses, 2);
@@ -31,11 +32,30 @@ export const inviteStoreCases: readonly ContractCase<Installation>[] = [
     },
   },
   {
+    name: "opens nothing again by a use that led to a membership, and counts the user's next one",
+    async run({ stores: { invites } }) {
+      const invite = sample({ usesMax: 2 });
+      await invites.create(invite, roomy);
+      const ann = first();
+      const again = { ...ann, joinedSeq: asSeq(7) };
+      const third = { ...ann, joinedSeq: asSeq(9) };
+      await invites.use(invite.codeHash, ann, nowMs);
+      await Promise.all(times(3, () => invites.settle(invite.invite, ann)));
+      equal(await invites.use(invite.codeHash, ann, nowMs), undefined);
+      await invites.giveBack(invite.invite, ann);
+      equal((await invites.use(invite.codeHash, again, nowMs))?.uses, 2);
+      await invites.settle(invite.invite, again);
+      equal(await invites.use(invite.codeHash, third, nowMs), undefined);
+      await invites.settle(invite.invite, third);
+      equal(await invites.use(invite.codeHash, third, nowMs), undefined);
+    },
+  },
+  {
     name: "gives a use back once",
     async run({ stores: { invites } }) {
       const invite = sample({ usesMax: 1 });
       await invites.create(invite, roomy);
-      const [ann, bob] = [fresh.user(), fresh.user()];
+      const [ann, bob] = [first(), first()];
       await invites.use(invite.codeHash, ann, nowMs);
       await invites.giveBack(invite.invite, bob);
       equal(await invites.use(invite.codeHash, bob, nowMs), undefined);
@@ -48,7 +68,7 @@ export const inviteStoreCases: readonly ContractCase<Installation>[] = [
     name: "refuses a code that is unknown, expired or revoked, also from one who used it",
     async run({ stores: { invites } }) {
       const [expiring, revoked] = [sample({ expiresAtMs: nowMs + 100 }), sample({})];
-      const user = fresh.user();
+      const user = first();
       for (const invite of [expiring, revoked]) {
         await invites.create(invite, roomy);
         equal((await invites.use(invite.codeHash, user, nowMs))?.invite, invite.invite);
@@ -74,12 +94,29 @@ export const inviteStoreCases: readonly ContractCase<Installation>[] = [
       for (const invite of [newest, oldest, single]) equal(await invites.create(invite, three), true);
       equal(await invites.create(sample({ conversation }), three), false);
       deepEqual(await invites.list(conversation, nowMs), [oldest, single, newest]);
-      await invites.use(single.codeHash, fresh.user(), nowMs);
+      const use = first();
+      await invites.use(single.codeHash, use, nowMs);
+      // Used up, but it still opens for who used it.
+      deepEqual(await invites.list(conversation, nowMs), [oldest, { ...single, uses: 1 }, newest]);
+      equal(await invites.create(sample({ conversation }), three), false);
+      await invites.settle(single.invite, use);
       deepEqual(await invites.list(conversation, nowMs), [oldest, newest]);
+      equal(await invites.revoke(conversation, single.invite, nowMs), false);
       deepEqual(await invites.list(conversation, nowMs + 10), [newest]);
       const racing = await Promise.all(times(5, () => invites.create(sample({ conversation }), three)));
       equal(racing.filter((created) => created).length, 1);
       equal((await invites.list(fresh.conversation(), nowMs)).length, 0);
+    },
+  },
+  {
+    name: "revokes a used up one for who used it and did not come in yet",
+    async run({ stores: { invites } }) {
+      const invite = sample({ usesMax: 1 });
+      await invites.create(invite, roomy);
+      const use = first();
+      await invites.use(invite.codeHash, use, nowMs);
+      equal(await invites.revoke(invite.conversation, invite.invite, nowMs), true);
+      equal(await invites.use(invite.codeHash, use, nowMs), undefined);
     },
   },
   {
@@ -88,16 +125,19 @@ export const inviteStoreCases: readonly ContractCase<Installation>[] = [
       if (installation.crash === undefined) return;
       const invite = sample({ usesMax: 2 });
       await installation.stores.invites.create(invite, roomy);
-      await installation.stores.invites.use(invite.codeHash, fresh.user(), nowMs);
+      await installation.stores.invites.use(invite.codeHash, first(), nowMs);
       await installation.crash();
-      equal((await installation.stores.invites.use(invite.codeHash, fresh.user(), nowMs))?.uses, 2);
-      equal(await installation.stores.invites.use(invite.codeHash, fresh.user(), nowMs), undefined);
+      equal((await installation.stores.invites.use(invite.codeHash, first(), nowMs))?.uses, 2);
+      equal(await installation.stores.invites.use(invite.codeHash, first(), nowMs), undefined);
     },
   },
 ];
 
 const nowMs = 1_000_000;
 const roomy = { liveMax: 100, nowMs };
+
+/** Of somebody who never was in. */
+const first = (): InviteUse => ({ user: fresh.user(), joinedSeq: asSeq(0) });
 
 const sample = (fields: Partial<InviteRecord>): InviteRecord => ({
   invite: fresh.invite(),

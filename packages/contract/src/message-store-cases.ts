@@ -237,6 +237,32 @@ export const messageStoreCases: readonly ContractCase<Installation>[] = [
     },
   },
   {
+    name: "keeps the newest end of a range if that is asked for, dense, ascending, up to its last entry or the head",
+    async run({ stores: { messages } }) {
+      const conversation = fresh.conversation();
+      await messages.append({ conversation, drafts: times(9, () => messageDraft("x".repeat(200))) });
+      await messages.append({ conversation, drafts: times(6, () => messageDraft("y".repeat(200))) });
+      const all = await allEntries(messages, conversation);
+      const length = (from: number, to: number) =>
+        all.slice(from - 1, to).reduce((sum, { json }) => sum + json.length, 0);
+      const newest = (fromSeq: number, toSeq: number, charactersMax = 1_000_000) =>
+        messages.entries({ ...rangeFrom(conversation, fromSeq, toSeq), charactersMax, keep: "newest" });
+      deepEqual(await newest(1, 99), all);
+      deepEqual(await newest(4, 12), all.slice(3, 12));
+      deepEqual(seqsOf(await newest(1, 99, 1)), [15]);
+      deepEqual(seqsOf(await newest(1, 7, 1)), [7]);
+      deepEqual(seqsOf(await newest(5, 5, 1)), [5]);
+      deepEqual(await newest(16, 99), []);
+      for (const last of upTo(15)) {
+        for (const first of upTo(last)) {
+          const expected = upTo(last).slice(first - 1);
+          deepEqual(seqsOf(await newest(1, last, length(first, last))), expected);
+          deepEqual(seqsOf(await newest(1, last, length(first, last) - 1)), expected);
+        }
+      }
+    },
+  },
+  {
     name: "tells heads as they are when an append is answered, and leaves out what has no entry",
     async run({ stores: { messages } }) {
       const [conversation, empty] = [fresh.conversation(), fresh.conversation()];

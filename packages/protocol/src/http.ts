@@ -172,8 +172,8 @@ export const httpOperations = {
     status: 204, errors: ["conversation-not-found", "not-a-group", "not-a-member", "role-required", "user-not-found", "conflict"],
   }),
   unban: define({
-    method: "DELETE", path: "/v1/groups/:conversation/bans/:user_id", summary: "Lift a ban (admin)", auth: true, params: memberPath, query: empty,
-    status: 204, errors: ["conversation-not-found", "not-a-group", "not-a-member", "role-required", "user-not-found", "conflict"],
+    method: "DELETE", path: "/v1/groups/:conversation/bans/:user_id", summary: "Lift a ban (admin); of somebody who is not banned it changes nothing", auth: true, params: memberPath, query: empty,
+    status: 204, errors: ["conversation-not-found", "not-a-group", "not-a-member", "role-required", "conflict"],
   }),
   createInvite: define({
     method: "POST", path: "/v1/groups/:conversation/invites", summary: "Make an invitation (admin; in a public group any member)", auth: true, params: conversationPath, query: empty,
@@ -194,7 +194,7 @@ export const httpOperations = {
     status: 204, errors: ["conversation-not-found", "not-a-group", "not-a-member", "role-required", "invite-not-found"],
   }),
   acceptInvite: define({
-    method: "POST", path: "/v1/invites/accept", summary: "Join by an invitation; again is the same and uses nothing up", auth: true, params: empty, query: empty,
+    method: "POST", path: "/v1/invites/accept", summary: "Join by an invitation; while a member, again is the same and uses nothing up", auth: true, params: empty, query: empty,
     body: object({ code: Type.String({ minLength: 1, maxLength: 128 }) }), status: 200, answer: conversationStateSchema,
     errors: ["invite-not-found", "banned", "group-full", "too-many-conversations", "conflict", "too-many-attempts"],
   }),
@@ -218,7 +218,7 @@ export const httpOperations = {
   }),
   entries: define({
     method: "GET", path: "/v1/conversations/:conversation/entries",
-    summary: "Entries in ascending order: after a seq, or the last ones before a seq (neither: the newest)", auth: true, params: conversationPath,
+    summary: "Entries in ascending order: after a seq, or the last ones before a seq, not both (neither: the newest)", auth: true, params: conversationPath,
     query: object({ after: Type.Optional(cursorSchema), before: Type.Optional(seqSchema), limit }),
     status: 200, answer: object({ from_seq: Type.Optional(seqSchema), entries: Type.Array(entrySchema), head: cursorSchema, first_seq: seqSchema }),
     errors: ["conversation-not-found", "not-a-member"],

@@ -54,7 +54,7 @@ export const limitMeanings: Readonly<Record<LimitName, string>> = {
   membersPerGroupMax: "Members of one group.",
   tokensPerUserMax: "Live tokens of one user.",
   invitesPerGroupMax: "Live invitations of one group.",
-  inviteUsesMax: "Users who may join by one invitation.",
+  inviteUsesMax: "Joinings by one invitation.",
   inviteExpirySecondsMax: "How long an invitation with an expiry may live: 90 days.",
   pageMax: "Items of a page of entries, members, groups or notifications.",
   pageDefault: "Items of such a page when the request does not say.",

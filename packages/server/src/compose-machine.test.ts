@@ -262,7 +262,27 @@ describe("what goes wrong", () => {
   });
 
   it("a session hears of a group that its user came into, though the word of it was lost", async () => {
-    await open({ lose: (message) => message.tell === "delivery" });
+    let failing = false;
+    await open({
+      lose: ({ tell }) => tell === "delivery" || tell === "access-changed",
+      engines: ({ stores, fleet }) => ({
+        fleet,
+        stores: {
+          ...stores,
+          groups: {
+            ...stores.groups,
+            async conversationsOf(user, options) {
+              if (failing && user === cat) throw new TidingsError("unavailable");
+              return stores.groups.conversationsOf(user, options);
+            },
+          },
+        },
+      }),
+    });
+    // What a machine knows of somebody before him cannot be read: that holds up nobody.
+    await rig.connect(machine(there), cat);
+    failing = true;
+    await rig.clock.advance(20_000);
     const benThere = await rig.connect(machine(there), ben);
     const room = await openRoom();
     await rig.until(() => benThere.of("joined").length === 1, 25_000);

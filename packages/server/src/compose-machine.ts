@@ -71,7 +71,6 @@ export function composeMachine(options: MachineOptions): Machine {
     authenticator,
     rateLimits: createRateLimits(settings, clock),
     admission: createAdmission({ ...settings, clock, random }),
-    fleet: true,
   });
   const groups = createGroupService(base, access);
   const { machine } = receive;

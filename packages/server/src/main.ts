@@ -1,12 +1,13 @@
+import { resolve } from "node:path";
 import { pino } from "pino";
 import { createMemoryLinks } from "@tidings/engine-memory";
-import { backupSqlite, openSqliteEngine } from "@tidings/engine-sqlite";
+import { backupSqlite, examineSqlite, openSqliteEngine } from "@tidings/engine-sqlite";
 import { TidingsError } from "@tidings/protocol";
 import { composeTidings } from "./compose.ts";
 import { checkDisk } from "./doctor/check-disk.ts";
 import { checkSettings } from "./doctor/check-settings.ts";
 import { type Finding, findingLines } from "./doctor/finding.ts";
-import { openDataFolder } from "./real/data-folder.ts";
+import { findDataFolder, openDataFolder } from "./real/data-folder.ts";
 import { createRealClock } from "./real/real-clock.ts";
 import { createRealRandom } from "./real/real-random.ts";
 import { parseSettings, type Settings, SettingsError, settingsHelp, unknownVariables } from "./settings.ts";
@@ -61,6 +62,7 @@ async function main(): Promise<number> {
 }
 
 async function serve(settings: Settings): Promise<number> {
+  if (process.env["TIDINGS_END_WITH_PARENT"] === "1") endWithParent();
   const log = pino({ level: settings.logLevel }, pino.destination(2));
   for (const name of unknownVariables(process.env)) log.warn(`${name} is not one of our variables.`);
   const clock = createRealClock();
@@ -103,13 +105,22 @@ async function serve(settings: Settings): Promise<number> {
   return exitCodes.done;
 }
 
+/**
+ * Who starts a server for himself alone, as a replay does, gives it a channel (`ipc`), which closes when he ends, however he does.
+ * Then nobody is left who would end the server, or hear of it.
+ */
+function endWithParent(): void {
+  process.once("disconnect", () => process.exit(exitCodes.failed));
+  process.channel?.unref();
+}
+
 async function doctor({ given: json, rest }: { given: boolean; rest: string[] }): Promise<number> {
   const settings = parseSettings(rest, process.env);
-  const data = openDataFolder(settings.data);
+  const data = findDataFolder(settings.data);
   const findings: Finding[] = [
     ...checkSettings(settings),
-    ...checkDisk(data.folder),
-    await checkDatabase(data.database),
+    ...(data === undefined ? [noDataFolder(settings)] : checkDisk(data.folder)),
+    ...(data === undefined ? [] : [checkDatabase(data.database)]),
   ];
   console.log(json ? JSON.stringify({ findings }) : findingLines(findings));
   const bad = findings.filter(({ level }) => level === "bad").length;
@@ -118,16 +129,27 @@ async function doctor({ given: json, rest }: { given: boolean; rest: string[] })
   return bad === 0 ? exitCodes.done : exitCodes.failed;
 }
 
-/** Opening it is the check: the engine refuses a file that is damaged, foreign or newer, and commits that are not durable. */
-async function checkDatabase(file: string): Promise<Finding> {
+function noDataFolder({ data }: Settings): Finding {
+  return { level: "bad", what: "data folder", says: `There is no data folder at ${resolve(data)}.` };
+}
+
+/** Looking must not make what it looks for: a mistyped --data would otherwise be found to be in the best of health. */
+function checkDatabase(file: string): Finding {
   const what = "database";
-  try {
-    const engine = await openSqliteEngine({ file, clock: createRealClock() });
-    await engine.stop();
-    return { level: "good", what, says: "SQLite, write-ahead log, synchronous=FULL: every commit is fsynced" };
-  } catch (error) {
-    const says = error instanceof Error ? error.message : String(error);
-    return { level: says.includes("serves") ? "note" : "bad", what, says };
+  const found = examineSqlite(file);
+  switch (found.state) {
+    case "sound":
+      return {
+        level: "good",
+        what,
+        says: "SQLite; it is served with a write-ahead log and synchronous=FULL, every commit fsynced, or not at all",
+      };
+    case "served":
+      return { level: "note", what, says: `A process serves ${file} at this moment; it looked at it when it started.` };
+    case "missing":
+      return { level: "note", what, says: "There is none yet: the first start makes it." };
+    case "refused":
+      return { level: "bad", what, says: found.sentence };
   }
 }
 
@@ -136,9 +158,13 @@ async function backup(): Promise<number> {
   const { given: quiet, rest: options } = takeFlag(rest, "--quiet");
   if (to === undefined) throw new SettingsError(["backup needs --to FILE."]);
   const settings = parseSettings(options, process.env);
-  const { database } = openDataFolder(settings.data);
+  const data = findDataFolder(settings.data);
+  if (data === undefined) {
+    console.error(`tidings: ${noDataFolder(settings).says}`);
+    return exitCodes.failed;
+  }
   await backupSqlite({
-    file: database,
+    file: data.database,
     to,
     onProgress: ({ pagesTotal, pagesLeft }) => {
       if (!quiet && process.stderr.isTTY) process.stderr.write(`\r${pagesTotal - pagesLeft} of ${pagesTotal} pages`);

@@ -192,7 +192,7 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
 
 /** Variables that begin like ours and are none: worth a warning, since a misspelt one would go unnoticed. */
 export function unknownVariables(env: Readonly<Record<string, string | undefined>>): readonly string[] {
-  const known = new Set<string>([...settingNames.map(variableOf), ...variablesOfClients]);
+  const known = new Set<string>([...settingNames.map(variableOf), ...variablesOfOthers]);
   return Object.keys(env).filter((name) => name.startsWith("TIDINGS_") && !known.has(name));
 }
 
@@ -209,13 +209,15 @@ export function settingsHelp(): string {
 export type SettingName = keyof typeof settingOptions;
 export const settingNames = Object.keys(settingOptions) as readonly SettingName[];
 
-const variablesOfClients = [
+/** Of the command line, and of who starts a server for himself. */
+const variablesOfOthers = [
   "TIDINGS_URL",
   "TIDINGS_CONFIG",
   "TIDINGS_PASSWORD",
   "TIDINGS_PROFILE",
   "TIDINGS_TOKEN",
   "TIDINGS_DEBUG",
+  "TIDINGS_END_WITH_PARENT",
 ];
 
 export const flagOf = (name: SettingName): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -23,7 +23,8 @@ async function checkStoreIsImageOfLog({ servers, partitions, watch }: World): Pr
     if (different >= 0 || wanted.length !== found.length) {
       watch.report(
         "inside",
-        `${conversation} has ${found.length} entries in the store and ${wanted.length} by its log; the first other one is ${different + 1}.`,
+        `${conversation} has ${found.length} entries in the store and ${wanted.length} by its log; ` +
+          `the first other one is ${different + 1}.`,
       );
     }
     if (known.length !== found.length) {

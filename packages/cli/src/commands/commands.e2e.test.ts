@@ -119,6 +119,41 @@ describe("a tail", () => {
   });
 });
 
+describe("who left a group", () => {
+  it("reads by its id what he may still read", async () => {
+    const { conversation } = JSON.parse(await test.ok(["--as", "alice", "create", "attic", "--json"]));
+    await test.ok(["--as", "bob", "join", "attic"]);
+    await test.ok(["--as", "bob", "leave", "attic"]);
+    await test.ok(["--as", "alice", "send", "attic", "he is gone"]);
+    for (const options of [[], ["--all"]]) {
+      const lines = (await test.ok(["--as", "bob", "history", conversation, ...options])).split("\n");
+      expect(lines.at(-1)).toMatch(/\* bob left$/);
+    }
+    const byName = await test.run(["--as", "bob", "history", "attic"]);
+    expect(byName).toMatchObject({ exitCode: 4, stderr: expect.stringContaining("by its id") });
+  });
+
+  it("sees it again in a tail of several when he comes back", async () => {
+    for (const group of ["cellar", "roof"]) {
+      await test.ok(["--as", "alice", "create", group]);
+      await test.ok(["--as", "bob", "join", group]);
+    }
+    const watching = test.start(["--as", "bob", "tail", "cellar", "roof", "-n", "1", "--count", "1"]);
+    expect([await watching.nextLine(), await watching.nextLine()].map((line) => line.split(" ")[0]).sort()).toEqual([
+      "cellar",
+      "roof",
+    ]);
+    await test.ok(["--as", "bob", "leave", "cellar"]);
+    expect(await watching.nextLine()).toMatch(/^cellar .* bob left$/);
+    expect(await watching.nextRemark()).toMatch(/^You are no longer in cellar/);
+    await test.ok(["--as", "bob", "join", "cellar"]);
+    expect(await watching.nextLine()).toMatch(/^cellar .* bob joined$/);
+    await test.ok(["--as", "alice", "send", "cellar", "back?"]);
+    expect(await watching.nextLine()).toMatch(/^cellar .*<alice> back\?$/);
+    expect(await watching.ended).toBe(0);
+  });
+});
+
 describe("a mistake", () => {
   it("is one line without a stack, and an exit code", async () => {
     const unused = createServer().listen(0, "127.0.0.1");
@@ -151,6 +186,17 @@ describe("a mistake", () => {
     const { stderr, exitCode } = await test.run(["--as", "alice", "join", "g_nowhere", "--json"]);
     expect(exitCode).toBe(4);
     expect(JSON.parse(stderr)).toMatchObject({ error: { code: "conversation-not-found", exit_code: 4 } });
+  });
+
+  it.each([
+    [["nonsense", "--json"], "unknown command 'nonsense'"],
+    [["history", "kitchen", "--frob", "--json"], "unknown option '--frob'"],
+    [["--json", "history"], "missing required argument 'conversation'"],
+    [["--json"], "Which command? tidings --help lists them."],
+  ])("of the command line is one too: %j", async (argv, message) => {
+    const { stderr, stdout, exitCode } = await test.run(argv);
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 2 });
+    expect(JSON.parse(stderr)).toEqual({ error: { message: expect.stringContaining(message), exit_code: 2 } });
   });
 });
 

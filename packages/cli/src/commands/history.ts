@@ -7,7 +7,7 @@ import { parseCount } from "../durations.ts";
 import { usageFailure } from "../failure.ts";
 import { createNameBook, usersOf } from "../name-book.ts";
 import { formatEntry } from "../output.ts";
-import { findConversation } from "../targets.ts";
+import { findConversation, findConversationId } from "../targets.ts";
 
 export const historyCommands = [
   declareCommand({
@@ -39,7 +39,7 @@ async function showHistory(
     throw usageFailure("--before goes with neither --after nor --all.");
   }
   const api = await context.api();
-  const { conversation, first_seq } = await findConversation(api, target);
+  const conversation = await findConversationId(api, target);
   const names = createNameBook(api);
   const print = async (entries: readonly Entry[]) => {
     if (!context.out.json) await names.learn(entries.flatMap(usersOf));
@@ -74,7 +74,7 @@ async function showHistory(
   const pages: Entry[][] = [];
   let before = options.before;
   for (let left = options.lines; left > 0; ) {
-    const { entries } = await read({
+    const { entries, first_seq } = await read({
       limit: Math.min(left, limits.pageMax),
       ...(before === undefined ? {} : { before }),
     });

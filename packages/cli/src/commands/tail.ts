@@ -51,6 +51,8 @@ async function tail(
   for (const target of targets) begin.push(await findConversation(api, target));
   if (targets.length === 0) begin.push(...(await api.call("conversations")).items);
   for (const state of begin) states.set(state.conversation, state);
+  const named = new Set(states.keys());
+  const isWanted = (conversation: ConversationId) => targets.length === 0 || named.has(conversation);
   await names.learn(begin.flatMap((state) => (state.with_user === undefined ? [] : [state.with_user])));
 
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<void>();
@@ -70,15 +72,18 @@ async function tail(
   });
 
   async function handle(event: ClientEvent): Promise<void> {
-    if (event.type === "joined" && targets.length === 0) await welcome(event.state);
+    if (event.type === "joined") await follow([event.state]);
+    // Who joined while the connection was lost is not told so.
+    else if (event.type === "welcome") await follow(event.conversations);
     else if (event.type === "entries") await print(event);
     else if (event.type === "ended") forget(event.conversation, event.reason ?? "left");
     else if (event.type === "state") noteState(event);
   }
 
-  async function welcome(state: ConversationState): Promise<void> {
-    states.set(state.conversation, state);
-    if (state.with_user !== undefined) await learnNames([state.with_user]);
+  async function follow(conversations: readonly ConversationState[]): Promise<void> {
+    const wanted = conversations.filter(({ conversation }) => isWanted(conversation) && !states.has(conversation));
+    for (const state of wanted) states.set(state.conversation, state);
+    await learnNames(wanted.flatMap((state) => (state.with_user === undefined ? [] : [state.with_user])));
   }
 
   async function print({ conversation, entries }: Extract<ClientEvent, { type: "entries" }>): Promise<void> {

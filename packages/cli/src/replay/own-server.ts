@@ -1,11 +1,10 @@
 import { spawn } from "node:child_process";
-import type { ChildProcess, ChildProcessByStdio } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import { CommandFailure } from "../failure.ts";
 import { findServerProgram } from "../server-program.ts";
 
@@ -57,9 +56,12 @@ export class OwnServer {
   async #spawn(): Promise<void> {
     const flags = ["--data", this.folder, "--host", "127.0.0.1", "--port", String(this.#port), ...ratesForOneMachine];
     const child = spawn(process.execPath, [findServerProgram(), "serve", ...flags], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: withoutSettings(process.env),
+      // The channel tells the server our end, however we end.
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      env: { ...withoutSettings(process.env), TIDINGS_END_WITH_PARENT: "1" },
     });
+    // It must not be what keeps us from ending.
+    child.channel?.unref();
     this.#child = child;
     child.once("exit", (code, signal) => {
       if (this.#child !== child) return;
@@ -69,7 +71,7 @@ export class OwnServer {
     this.#port = await this.#whenListening(child);
   }
 
-  #whenListening(child: ChildProcessByStdio<null, Readable, Readable>): Promise<number> {
+  #whenListening(child: ChildProcess): Promise<number> {
     return new Promise((resolve, reject) => {
       const fail = (reason: string) => {
         clearTimeout(timer);
@@ -86,8 +88,9 @@ export class OwnServer {
         clearTimeout(timer);
         resolve(Number(port));
       };
-      createInterface({ input: child.stdout }).on("line", takeLine);
-      createInterface({ input: child.stderr }).on("line", takeLine);
+      for (const input of [child.stdout, child.stderr]) {
+        if (input !== null) createInterface({ input }).on("line", takeLine);
+      }
     });
   }
 

@@ -59,7 +59,7 @@ const storeWrites: Writes<Stores> = {
   feed: ["advance"],
   groups: ["apply", "ensureDirect"],
   markers: ["setRead", "setNotify"],
-  invites: ["create", "use", "giveBack", "revoke"],
+  invites: ["create", "use", "settle", "giveBack", "revoke"],
   accounts: ["create", "change", "put", "addToken", "revoke"],
   notifications: ["put"],
 };

@@ -26,7 +26,9 @@ export interface MessageStore {
   /**
    * The entries fromSeq … toSeq of a conversation in ascending order, dense. The answer ends earlier at the head, and
    * after the entry with which the sum of JSON lengths reaches `charactersMax`; it always holds the entry at fromSeq
-   * if there is one. Reads committed entries only, at least those whose append resolved before the call.
+   * if there is one. With `keep: "newest"` it is the other end that is given up: the answer ends at toSeq or the head, and
+   * begins with the entry with which the sum, from there downwards, reaches `charactersMax`; it always holds the last entry
+   * of the range. Reads committed entries only, at least those whose append resolved before the call.
    */
   entries(range: EntryRange): Promise<readonly EncodedEntry[]>;
 
@@ -69,6 +71,8 @@ export type EntryRange = {
   readonly fromSeq: Seq;
   readonly toSeq: Seq;
   readonly charactersMax: number;
+  /** Which end of the range the answer keeps if it is more than `charactersMax`; the oldest unless told. */
+  readonly keep?: "oldest" | "newest";
 };
 
 export type EncodedEntry = {

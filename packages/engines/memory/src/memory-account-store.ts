@@ -19,6 +19,13 @@ export function createMemoryAccountStore(): AccountStore {
       .flatMap((id) => tokens.get(id) ?? [])
       .filter(({ revokedAtMs, expiresAtMs }) => revokedAtMs === undefined && (expiresAtMs ?? Infinity) > nowMs)
       .sort((a, b) => a.createdAtMs - b.createdAtMs);
+  const revoke: (...call: Parameters<AccountStore["revoke"]>) => readonly TokenId[] = (user, which, nowMs) => {
+    const revoked = liveTokens(user, nowMs).filter(({ token }) =>
+      "token" in which ? token === which.token : token !== which.allBut,
+    );
+    for (const token of revoked) tokens.set(token.token, { ...token, revokedAtMs: nowMs });
+    return revoked.map(({ token }) => token);
+  };
 
   return {
     async create(account) {
@@ -27,14 +34,19 @@ export function createMemoryAccountStore(): AccountStore {
       store(account);
       return true;
     },
-    async change(user, { displayName, passwordHash }) {
+    async change(user, { displayName, password }, nowMs) {
       const account = accounts.get(user);
       if (account === undefined) return undefined;
-      return store({
+      if (password !== undefined && account.passwordHash !== password.from) return undefined;
+      const changed = store({
         ...account,
         ...(displayName !== undefined && { displayName }),
-        ...(passwordHash !== undefined && { passwordHash }),
+        ...(password !== undefined && { passwordHash: password.to }),
       });
+      return {
+        account: changed,
+        revoked: password === undefined ? [] : revoke(user, { allBut: password.keep }, nowMs),
+      };
     },
     async put(account) {
       const isFree = (name: string) => (users.get(name.toLowerCase()) ?? account.user) === account.user;
@@ -46,14 +58,16 @@ export function createMemoryAccountStore(): AccountStore {
       const found = "users" in by ? by.users : by.names.flatMap((name) => users.get(name.toLowerCase()) ?? []);
       return [...new Set(found)].flatMap((user) => accounts.get(user) ?? []);
     },
-    async addToken(token, { max, nowMs }) {
+    async addToken(token, { max, nowMs, ifPasswordHash }) {
+      const account = accounts.get(token.user);
       invariant(!tokens.has(token.token), "Ids of tokens are drawn at random.");
-      invariant(accounts.has(token.user), "A token belongs to an account.");
-      if (liveTokens(token.user, nowMs).length >= max) return false;
+      invariant(account !== undefined, "A token belongs to an account.");
+      if (ifPasswordHash !== undefined && account.passwordHash !== ifPasswordHash) return "password-changed";
+      if (liveTokens(token.user, nowMs).length >= max) return "too-many";
       tokens.set(token.token, token);
       const own = tokensByUser.get(token.user) ?? new Set();
       tokensByUser.set(token.user, own.add(token.token));
-      return true;
+      return "stored";
     },
     async token(id) {
       const token = tokens.get(id);
@@ -61,13 +75,7 @@ export function createMemoryAccountStore(): AccountStore {
       return token && account && { token, account };
     },
     tokens: async (user, nowMs) => liveTokens(user, nowMs),
-    async revoke(user, which, nowMs) {
-      const revoked = liveTokens(user, nowMs).filter(({ token }) =>
-        "token" in which ? token === which.token : token !== which.allBut,
-      );
-      for (const token of revoked) tokens.set(token.token, { ...token, revokedAtMs: nowMs });
-      return revoked.map(({ token }) => token);
-    },
+    revoke: async (user, which, nowMs) => revoke(user, which, nowMs),
   };
 }
 

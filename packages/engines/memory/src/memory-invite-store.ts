@@ -1,5 +1,5 @@
-import { type InviteRecord, type InviteStore, invariant } from "@tidings/core";
-import type { InviteId, UserId } from "@tidings/protocol";
+import { type InviteRecord, type InviteStore, type InviteUse, invariant } from "@tidings/core";
+import type { InviteId } from "@tidings/protocol";
 
 export function createMemoryInviteStore(): InviteStore {
   const byCode = new Map<string, Stored>();
@@ -15,22 +15,29 @@ export function createMemoryInviteStore(): InviteStore {
         (one) => one.invite.conversation === invite.conversation && isLive(one, nowMs),
       );
       if (live.length >= liveMax) return false;
-      const stored: Stored = { invite, users: new Set(), revoked: false };
+      const stored: Stored = { invite, uses: new Map(), revoked: false };
       byCode.set(invite.codeHash, stored);
       byId.set(invite.invite, stored);
       return true;
     },
-    async use(codeHash, user, nowMs) {
+    async use(codeHash, use, nowMs) {
       const stored = byCode.get(codeHash);
       if (stored === undefined || !isOpen(stored, nowMs)) return undefined;
-      if (!stored.users.has(user)) {
+      const before = stored.uses.get(keyOf(use));
+      if (before === "settled") return undefined;
+      if (before === undefined) {
         if (isUsedUp(stored)) return undefined;
-        stored.users.add(user);
+        stored.uses.set(keyOf(use), "pending");
       }
       return record(stored);
     },
-    async giveBack(invite, user) {
-      byId.get(invite)?.users.delete(user);
+    async settle(invite, use) {
+      const uses = byId.get(invite)?.uses;
+      if (uses?.has(keyOf(use))) uses.set(keyOf(use), "settled");
+    },
+    async giveBack(invite, use) {
+      const uses = byId.get(invite)?.uses;
+      if (uses?.get(keyOf(use)) === "pending") uses.delete(keyOf(use));
     },
     async list(conversation, nowMs) {
       return [...byId.values()]
@@ -47,10 +54,16 @@ export function createMemoryInviteStore(): InviteStore {
   };
 }
 
-type Stored = { readonly invite: InviteRecord; readonly users: Set<UserId>; revoked: boolean };
+type Stored = {
+  readonly invite: InviteRecord;
+  readonly uses: Map<string, "pending" | "settled">;
+  revoked: boolean;
+};
 
-const record = ({ invite, users }: Stored): InviteRecord => ({ ...invite, uses: users.size });
+const keyOf = ({ user, joinedSeq }: InviteUse): string => `${joinedSeq} ${user}`;
+const record = ({ invite, uses }: Stored): InviteRecord => ({ ...invite, uses: uses.size });
 const isOpen = ({ invite, revoked }: Stored, nowMs: number): boolean =>
   !revoked && (invite.expiresAtMs === undefined || nowMs < invite.expiresAtMs);
-const isUsedUp = ({ invite, users }: Stored): boolean => invite.usesMax !== undefined && users.size >= invite.usesMax;
-const isLive = (stored: Stored, nowMs: number): boolean => isOpen(stored, nowMs) && !isUsedUp(stored);
+const isUsedUp = ({ invite, uses }: Stored): boolean => invite.usesMax !== undefined && uses.size >= invite.usesMax;
+const isLive = (stored: Stored, nowMs: number): boolean =>
+  isOpen(stored, nowMs) && (!isUsedUp(stored) || [...stored.uses.values()].includes("pending"));

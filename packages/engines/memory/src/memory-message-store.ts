@@ -1,4 +1,4 @@
-import { type EncodedEntry, type Head, invariant, type MessageStore } from "@tidings/core";
+import { type Head, invariant, type MessageStore } from "@tidings/core";
 import { asSeq, type ConversationId } from "@tidings/protocol";
 import type { MemoryConversations } from "./memory-conversations.ts";
 
@@ -12,15 +12,16 @@ export function createMemoryMessageStore(conversations: MemoryConversations): Me
       );
       return conversations.append(request);
     },
-    async entries({ conversation, fromSeq, toSeq, charactersMax }) {
-      const found: EncodedEntry[] = [];
+    async entries({ conversation, fromSeq, toSeq, charactersMax, keep }) {
+      const range = conversations.get(conversation)?.entries.slice(fromSeq - 1, toSeq) ?? [];
+      if (keep === "newest") range.reverse();
       let characters = 0;
-      for (const entry of conversations.get(conversation)?.entries.slice(fromSeq - 1, toSeq) ?? []) {
-        found.push(entry);
-        characters += entry.json.length;
-        if (characters >= charactersMax) break;
-      }
-      return found;
+      const last = range.findIndex(({ json }) => {
+        characters += json.length;
+        return characters >= charactersMax;
+      });
+      const found = last === -1 ? range : range.slice(0, last + 1);
+      return keep === "newest" ? found.reverse() : found;
     },
     async heads(ids) {
       const heads = new Map<ConversationId, Head>();

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { AccountRecord, TokenRecord } from "@tidings/core";
+import type { AccountChange, AccountRecord, ChangedAccount, TokenCondition, TokenRecord } from "@tidings/core";
 import type { TokenId, UserId } from "@tidings/protocol";
 import { rowOf, rowsOf } from "./rows.ts";
 
@@ -11,6 +11,8 @@ const tokenColumns = `token, user_id AS user, secret_hash AS secretHash, label, 
 const liveTokens = `SELECT ${tokenColumns} FROM tokens
   WHERE user_id = ? AND revoked_at_ms IS NULL AND coalesce(expires_at_ms, 1e300) > ? ORDER BY created_at_ms, token`;
 const selectAccount = `SELECT ${accountColumns} FROM accounts WHERE user_id = ?`;
+
+type WhichTokens = { token: TokenId } | { allBut: TokenId };
 
 export function createAccountWrites(db: DatabaseSync) {
   const account = db.prepare(selectAccount);
@@ -31,6 +33,13 @@ export function createAccountWrites(db: DatabaseSync) {
   const update = ({ user, name, displayName, passwordHash }: AccountRecord): void => {
     updateAccount.run(name, name.toLowerCase(), displayName, passwordHash ?? null, user);
   };
+  const revokeTokens = (user: UserId, which: WhichTokens, nowMs: number): readonly TokenId[] => {
+    const revoked = rowsOf<TokenRecord>(live, user, nowMs)
+      .map(({ token }) => token)
+      .filter((token) => ("token" in which ? token === which.token : token !== which.allBut));
+    for (const token of revoked) revokeToken.run(nowMs, token);
+    return revoked;
+  };
 
   return {
     createAccount(record: AccountRecord): boolean {
@@ -38,12 +47,19 @@ export function createAccountWrites(db: DatabaseSync) {
       insert(record);
       return true;
     },
-    changeAccount(user: UserId, change: { displayName?: string; passwordHash?: string }): AccountRecord | undefined {
+    changeAccount(user: UserId, { displayName, password }: AccountChange, nowMs: number): ChangedAccount | undefined {
       const old = rowOf<AccountRecord>(account, user);
-      if (old === undefined) return undefined;
-      const changed = { ...old, ...change };
+      if (old === undefined || (password !== undefined && old.passwordHash !== password.from)) return undefined;
+      const changed = {
+        ...old,
+        ...(displayName !== undefined && { displayName }),
+        ...(password !== undefined && { passwordHash: password.to }),
+      };
       update(changed);
-      return changed;
+      return {
+        account: changed,
+        revoked: password === undefined ? [] : revokeTokens(user, { allBut: password.keep }, nowMs),
+      };
     },
     putAccount(wanted: Omit<AccountRecord, "passwordHash">, nameLengthMax: number): AccountRecord {
       let name = wanted.name;
@@ -57,19 +73,16 @@ export function createAccountWrites(db: DatabaseSync) {
       else update(renewed);
       return renewed;
     },
-    addToken(token: TokenRecord, { max, nowMs }: { max: number; nowMs: number }): boolean {
-      if (live.all(token.user, nowMs).length >= max) return false;
+    addToken(token: TokenRecord, { max, nowMs, ifPasswordHash }: TokenCondition) {
+      if (ifPasswordHash !== undefined && rowOf<AccountRecord>(account, token.user)?.passwordHash !== ifPasswordHash) {
+        return "password-changed";
+      }
+      if (live.all(token.user, nowMs).length >= max) return "too-many";
       const { user, secretHash, label, createdAtMs, expiresAtMs = null } = token;
       insertToken.run(token.token, user, secretHash, label, createdAtMs, expiresAtMs);
-      return true;
+      return "stored";
     },
-    revokeTokens(user: UserId, which: { token: TokenId } | { allBut: TokenId }, nowMs: number): readonly TokenId[] {
-      const revoked = rowsOf<TokenRecord>(live, user, nowMs)
-        .map(({ token }) => token)
-        .filter((token) => ("token" in which ? token === which.token : token !== which.allBut));
-      for (const token of revoked) revokeToken.run(nowMs, token);
-      return revoked;
-    },
+    revokeTokens,
   };
 }
 

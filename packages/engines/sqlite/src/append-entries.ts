@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { AppendBatch, AppendedBatch } from "./append-batch.ts";
+import { prepareTuples } from "./rows.ts";
 import { createSettler, type Settling } from "./settle-entries.ts";
 import { type Original, UnsettledKeys } from "./unsettled-keys.ts";
 
@@ -59,7 +60,7 @@ export function createEntryAppender(db: DatabaseSync, settling: Settling): Entry
     statements.entry.run(key, seq, kind, atMs, messages, sender, messageId, text);
     unsettled.count(text.length);
     if (sender !== null && messageId !== null) {
-      unsettled.add(messageId, { key, sender, seq, atMs });
+      unsettled.add({ key, sender, messageId, seq, atMs });
     }
     conversation.head = seq;
     conversation.changed = true;
@@ -117,8 +118,7 @@ export function createEntryAppender(db: DatabaseSync, settling: Settling): Entry
   const newChanges = (conversations: readonly Conversation[]): Float64Array => {
     const indexes = new Map(conversations.map(({ key }, index) => [key, index]));
     const changes: number[] = [];
-    for (const row of statements.changes.all(newest) as unknown as [number, number, number, number][]) {
-      const [position, key, fromSeq, toSeq] = row;
+    for (const [position, key, fromSeq, toSeq] of statements.changesAfter(newest)) {
       changes.push(position, indexes.get(key) ?? -1, fromSeq, toSeq);
       newest = position;
     }
@@ -148,12 +148,11 @@ export function newestPosition(db: DatabaseSync): number {
 }
 
 function prepare(db: DatabaseSync) {
-  const changes = db.prepare(
-    "SELECT position, conversation_key, from_seq, to_seq FROM changes WHERE position > ? ORDER BY position",
-  );
-  changes.setReturnArrays(true);
   return {
-    changes,
+    changesAfter: prepareTuples<[position: number, conversationKey: number, fromSeq: number, toSeq: number]>(
+      db,
+      "SELECT position, conversation_key, from_seq, to_seq FROM changes WHERE position > ? ORDER BY position",
+    ),
     conversation: db.prepare("SELECT key, head, group_seq, messages FROM conversations WHERE conversation = ?"),
     newConversation: db.prepare(
       "INSERT INTO conversations (conversation, head, group_seq, messages) VALUES (?, 0, 0, 0)",

@@ -15,17 +15,19 @@ export class DatabaseThread<Request> {
 
   /**
    * Starts the thread of a module and waits until it has its database open. Rejects with `unavailable`, whose
-   * detail says why, if it refuses. `onEnd` hears if the thread ends by a fault.
+   * detail says why, if it refuses. What a thread makes is sent away at once, so nearly all of it is young garbage, of which V8 would
+   * let 48 MB pile up: `youngGenerationMb` says how much instead. `onEnd` hears if the thread ends by a fault.
    */
   static async start<Request, Answer extends { readonly answer: string }>(options: {
     module: URL;
     data: object;
+    youngGenerationMb: number;
     onAnswer: (answer: Answer) => void;
     onEnd: (cause: unknown) => void;
   }): Promise<{ thread: DatabaseThread<Request>; ready: Answer }> {
     const worker = new Worker(options.module, {
       workerData: options.data,
-      resourceLimits: { maxYoungGenerationSizeMb },
+      resourceLimits: { maxYoungGenerationSizeMb: options.youngGenerationMb },
     });
     const thread = new DatabaseThread<Request>(worker);
     const first = await new Promise<Answer | Refusal>((resolve, reject) => {
@@ -53,9 +55,3 @@ export class DatabaseThread<Request> {
     await this.#exited;
   }
 }
-
-/**
- * What a thread makes is sent away at once, so all of it is young garbage. V8 would let 48 MB of it pile up; collecting sooner
- * costs little, because next to nothing survives.
- */
-const maxYoungGenerationSizeMb = 12;

@@ -1,3 +1,4 @@
+export { type DatabaseState, examineSqlite } from "./examine-sqlite.ts";
 export { DatabaseRefusedError, openForWriting } from "./open-database.ts";
 export { entryKinds, migrations, readerPragmas, writerPragmas } from "./schema.ts";
 export { type BackupProgress, backupSqlite } from "./sqlite-backup.ts";

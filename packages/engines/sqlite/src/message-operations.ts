@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Change, EntryRange, Head } from "@tidings/core";
 import type { ConversationId, Seq } from "@tidings/protocol";
-import { rowOf, rowsOf } from "./rows.ts";
+import { prepareTuples, rowOf, rowsOf } from "./rows.ts";
 
 /** Conversations whose keys the reader thread keeps; a key never changes. */
 const knownKeysMax = 100_000;
@@ -11,10 +11,13 @@ export function createMessageReads(db: DatabaseSync) {
   const selectHead = db.prepare(
     "SELECT head, group_seq AS groupSeq, messages FROM conversations WHERE conversation = ?",
   );
-  const selectEntries = db.prepare(
-    "SELECT kind, json FROM entries WHERE conversation_key = ? AND seq BETWEEN ? AND ? ORDER BY seq",
-  );
-  selectEntries.setReturnArrays(true);
+  const selectEntries = (order: "ASC" | "DESC") =>
+    prepareTuples<[seq: number, kind: number, json: string]>(
+      db,
+      `SELECT seq, kind, json FROM entries WHERE conversation_key = ? AND seq BETWEEN ? AND ? ORDER BY seq ${order}`,
+    );
+  const oldestEntries = selectEntries("ASC");
+  const newestEntries = selectEntries("DESC");
   const selectMessages = db.prepare(
     "SELECT messages FROM entries WHERE conversation_key = ? AND seq <= ? ORDER BY seq DESC LIMIT 1",
   );
@@ -36,20 +39,24 @@ export function createMessageReads(db: DatabaseSync) {
   };
 
   return {
-    /** Kinds and JSON of the entries from `fromSeq` on, as the port's `entries` says. */
-    entries({ conversation, fromSeq, toSeq, charactersMax }: EntryRange): { kinds: number[]; json: string[] } {
-      const found = { kinds: [] as number[], json: [] as string[] };
+    /** The first seq, kinds and JSON of the entries, as the port's `entries` says. */
+    entries(range: EntryRange): { fromSeq: number; kinds: number[]; json: string[] } {
+      const { conversation, fromSeq, toSeq, charactersMax, keep } = range;
+      const found = { fromSeq: 0, kinds: [] as number[], json: [] as string[] };
       const key = keyOf(conversation);
       if (key === undefined) return found;
+      const isDescending = keep === "newest";
+      const entries = isDescending ? newestEntries : oldestEntries;
       let characters = 0;
-      for (const row of selectEntries.iterate(key, fromSeq, toSeq) as unknown as Iterable<[number, string]>) {
-        const [kind, json] = row;
+      for (const [seq, kind, json] of entries(key, fromSeq, toSeq)) {
+        if (isDescending || found.json.length === 0) found.fromSeq = seq;
         found.kinds.push(kind);
         found.json.push(json);
         characters += json.length;
         if (characters >= charactersMax) break;
       }
-      return found;
+      if (!isDescending) return found;
+      return { fromSeq: found.fromSeq, kinds: found.kinds.reverse(), json: found.json.reverse() };
     },
     heads(conversations: readonly ConversationId[]): ReadonlyMap<ConversationId, Head> {
       const heads = new Map<ConversationId, Head>();

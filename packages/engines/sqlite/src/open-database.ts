@@ -54,7 +54,7 @@ export function numberOf(db: DatabaseSync, pragma: string): number {
   return Number(Object.values(db.prepare(`PRAGMA ${pragma}`).get() ?? {})[0]);
 }
 
-function refuseForeignFile(db: DatabaseSync, file: string): void {
+export function refuseForeignFile(db: DatabaseSync, file: string): void {
   const id = numberOf(db, "application_id");
   if (id === applicationId) return;
   const { tables } = db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get() ?? {};
@@ -69,13 +69,17 @@ function checkDurable(db: DatabaseSync): void {
   if (numberOf(db, "synchronous") < full) throw new DatabaseRefusedError("Commits would not wait for the disk.");
 }
 
-function migrate(db: DatabaseSync): void {
+export function refuseNewerVersion(db: DatabaseSync): void {
   const version = numberOf(db, "user_version");
-  if (version > migrations.length) {
-    throw new DatabaseRefusedError(
-      `The database has version ${version}, this program knows versions up to ${migrations.length}: it is too old for it.`,
-    );
-  }
+  if (version <= migrations.length) return;
+  throw new DatabaseRefusedError(
+    `The database has version ${version}, this program knows versions up to ${migrations.length}: it is too old for it.`,
+  );
+}
+
+function migrate(db: DatabaseSync): void {
+  refuseNewerVersion(db);
+  const version = numberOf(db, "user_version");
   for (const [index, sql] of migrations.entries()) {
     if (index < version) continue;
     db.exec("BEGIN IMMEDIATE");

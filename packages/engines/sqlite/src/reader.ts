@@ -23,6 +23,7 @@ export class Reader {
     const { thread } = await DatabaseThread.start<ReaderRequest, ReaderAnswer>({
       module: new URL("./reader-thread.ts", import.meta.url),
       data,
+      youngGenerationMb: 3,
       onAnswer: (answer) => reader.#handleAnswer(answer),
       onEnd: (cause) => reader.#refuse(new TidingsError("unavailable", { detail: "The reader thread ended.", cause })),
     });

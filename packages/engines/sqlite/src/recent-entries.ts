@@ -52,24 +52,23 @@ export class RecentEntries {
     while (this.#bytes > this.#bytesMax && this.#orderFrom < this.#unsettledFrom) this.#forgetOldest();
   }
 
-  /**
-   * What is known here of a range: the entries from the first seq that is known, and that seq; they end as the port's
-   * `entries` says. What comes before has to be read from the tables; undefined: all of it.
-   */
-  entries(range: EntryRange): { readonly from: Seq; readonly entries: readonly EncodedEntry[] } | undefined {
+  /** What is known here of a range, as the port's `entries` says; undefined: nothing, all of it has to be read from the tables. */
+  entries(range: EntryRange): KnownEntries | undefined {
     const tail = this.#tails.get(range.conversation);
     if (tail === undefined) return undefined;
     const from = asSeq(Math.max(range.fromSeq, tail.firstSeq));
     const offset = tail.from - tail.firstSeq;
+    const start = from + offset;
     const end = Math.min(range.toSeq + offset + 1, tail.entries.length);
     const entries: EncodedEntry[] = [];
     let characters = 0;
-    for (let at = from + offset; at < end && characters < range.charactersMax; at += 1) {
-      const entry = tail.entries[at] as EncodedEntry;
+    const isDescending = range.keep === "newest";
+    for (let count = 0; start + count < end && characters < range.charactersMax; count += 1) {
+      const entry = tail.entries[isDescending ? end - 1 - count : start + count] as EncodedEntry;
       entries.push(entry);
       characters += entry.json.length;
     }
-    return { from, entries };
+    return { from, entries: isDescending ? entries.reverse() : entries };
   }
 
   head(conversation: ConversationId): Head | undefined {
@@ -132,6 +131,9 @@ export class RecentEntries {
     this.#orderFrom = 0;
   }
 }
+
+/** The entries that are known, and the first seq of the range that is: what comes before it has to be read from the tables. */
+export type KnownEntries = { readonly from: Seq; readonly entries: readonly EncodedEntry[] };
 
 type Tail = {
   readonly conversation: ConversationId;

@@ -145,6 +145,18 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX notifications_once ON notifications (user_id, conversation, seq);
   `,
+  // Uses became those of one membership each (decision 14). What the old table holds was used, and stays counted in "invites".
+  `
+  DROP TABLE invite_uses;
+  CREATE TABLE invite_uses (
+    invite TEXT NOT NULL REFERENCES invites,
+    user_id TEXT NOT NULL,
+    joined_seq INTEGER NOT NULL,
+    pending INTEGER NOT NULL,
+    PRIMARY KEY (invite, user_id, joined_seq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX invite_uses_pending ON invite_uses (invite) WHERE pending = 1;
+  `,
 ];
 
 /** `application_id` of our files, "TDNG": a file of another program is not touched. */
@@ -172,9 +184,4 @@ export const writerPragmas = [
 ] as const;
 
 /** No memory map: with it a failing disk would end the process by a signal instead of an error. */
-export const readerPragmas = [
-  "query_only = ON",
-  "busy_timeout = 5000",
-  "cache_size = -4096",
-  "mmap_size = 0",
-] as const;
+export const readerPragmas = ["query_only = ON", "busy_timeout = 5000", "cache_size = -4096", "mmap_size = 0"] as const;

@@ -1,7 +1,7 @@
 import type { EncodedEntry, EntryRange, Head, MessageStore } from "@tidings/core";
 import { asSeq, type ConversationId } from "@tidings/protocol";
 import type { Reader } from "./reader.ts";
-import type { RecentEntries } from "./recent-entries.ts";
+import type { KnownEntries, RecentEntries } from "./recent-entries.ts";
 import { entryKinds } from "./schema.ts";
 import type { Writer } from "./writer.ts";
 
@@ -13,11 +13,20 @@ export function createSqliteMessageStore(parts: {
   const { writer, reader, recent } = parts;
 
   const readEntries = async (range: EntryRange): Promise<readonly EncodedEntry[]> => {
-    const { kinds, json } = await reader.call("entries", range);
+    const { fromSeq, kinds, json } = await reader.call("entries", range);
     return json.map((text, index): EncodedEntry => {
       const kind = entryKinds[kinds[index] ?? -1] ?? "message";
-      return { seq: asSeq(range.fromSeq + index), kind, json: text };
+      return { seq: asSeq(fromSeq + index), kind, json: text };
     });
+  };
+
+  /** Puts before the newest entries, which are known, what of the older ones has room. */
+  const readBefore = async (range: EntryRange, known: KnownEntries): Promise<readonly EncodedEntry[]> => {
+    let charactersLeft = range.charactersMax;
+    for (const { json } of known.entries) charactersLeft -= json.length;
+    if (charactersLeft <= 0) return known.entries;
+    const older = await readEntries({ ...range, toSeq: asSeq(known.from - 1), charactersMax: charactersLeft });
+    return [...older, ...known.entries];
   };
 
   return {
@@ -27,9 +36,10 @@ export function createSqliteMessageStore(parts: {
       const known = recent.entries(range);
       if (known === undefined) return readEntries(range);
       if (known.from === range.fromSeq) return known.entries;
+      if (range.keep === "newest" && known.entries.length > 0) return readBefore(range, known);
       const toSeq = asSeq(Math.min(range.toSeq, known.from - 1));
       const older = await readEntries({ ...range, toSeq });
-      return upToCharacters([...older, ...known.entries], range.charactersMax);
+      return range.keep === "newest" ? older : upToCharacters([...older, ...known.entries], range.charactersMax);
     },
     async heads(conversations) {
       const heads = new Map<ConversationId, Head>();

@@ -30,18 +30,19 @@ export const createSqliteMarkerStore = ({ writer, reader }: Threads): MarkerStor
 
 export const createSqliteInviteStore = ({ writer, reader }: Threads): InviteStore => ({
   create: (invite, options) => writer.call("createInvite", invite, options),
-  use: (codeHash, user, nowMs) => writer.call("useInvite", codeHash, user, nowMs),
-  giveBack: (invite, user) => writer.call("giveBackInvite", invite, user),
+  use: (codeHash, use, nowMs) => writer.call("useInvite", codeHash, use, nowMs),
+  settle: (invite, use) => writer.call("settleInvite", invite, use),
+  giveBack: (invite, use) => writer.call("giveBackInvite", invite, use),
   list: (conversation, nowMs) => reader.call("invites", conversation, nowMs),
   revoke: (conversation, invite, nowMs) => writer.call("revokeInvite", conversation, invite, nowMs),
 });
 
 export const createSqliteAccountStore = ({ writer, reader }: Threads): AccountStore => ({
   create: (account) => writer.call("createAccount", account),
-  change: (user, change) => writer.call("changeAccount", user, change),
+  change: (user, change, nowMs) => writer.call("changeAccount", user, change, nowMs),
   put: (account) => writer.call("putAccount", account, limits.nameLengthMax),
   find: (by) => reader.call("findAccounts", by),
-  addToken: (token, options) => writer.call("addToken", token, options),
+  addToken: (token, condition) => writer.call("addToken", token, condition),
   token: (token) => reader.call("token", token),
   tokens: (user, nowMs) => reader.call("tokens", user, nowMs),
   revoke: (user, which, nowMs) => writer.call("revokeTokens", user, which, nowMs),

@@ -19,13 +19,12 @@ export class UnsettledKeys {
   }
 
   get(key: number, sender: string, messageId: string): Original | undefined {
-    const isIt = (named: Named): boolean => named.key === key && named.sender === sender;
-    const added = this.#added.get(messageId)?.find(isIt);
-    return added ?? (this.#isSettling ? undefined : this.#committed.get(messageId)?.find(isIt));
+    const name = nameOf(key, sender, messageId);
+    return this.#added.get(name) ?? (this.#isSettling ? undefined : this.#committed.get(name));
   }
 
-  add(messageId: string, named: Named): void {
-    put(this.#added, messageId, [named]);
+  add({ key, sender, messageId, ...original }: Named): void {
+    this.#added.set(nameOf(key, sender, messageId), original);
   }
 
   count(characters: number): void {
@@ -42,7 +41,7 @@ export class UnsettledKeys {
 
   committed(): void {
     if (this.#isSettling) this.#committed = this.#added;
-    else for (const [messageId, named] of this.#added) put(this.#committed, messageId, named);
+    else for (const [name, original] of this.#added) this.#committed.set(name, original);
     this.#begin();
   }
 
@@ -61,11 +60,9 @@ export class UnsettledKeys {
 
 /** Where a message is that was stored before. */
 export type Original = { readonly seq: number; readonly atMs: number };
-type Named = Original & { readonly key: number; readonly sender: string };
-/** By message id; other messages with the same one are rare, but allowed. */
-type Names = Map<string, readonly Named[]>;
+type Named = Original & { readonly key: number; readonly sender: string; readonly messageId: string };
+type Names = Map<string, Original>;
 
-function put(names: Names, messageId: string, named: readonly Named[]): void {
-  const others = names.get(messageId);
-  names.set(messageId, others === undefined ? named : [...others, ...named]);
-}
+/** One text for the three, so that a look-up costs the same however many messages have the same id; the length keeps two names apart. */
+const nameOf = (key: number, sender: string, messageId: string): string =>
+  `${key} ${sender.length} ${sender}${messageId}`;

@@ -32,7 +32,6 @@ export class Writer {
   readonly #onCommitted: (committed: Committed) => void;
   #thread: DatabaseThread<WriterRequest> | undefined;
   #appends: Waiting[] = [];
-  #appendsFrom = 0;
   #characters = 0;
   #calls: WaitingCall[] = [];
   #advances = new Map<string, number>();
@@ -64,6 +63,7 @@ export class Writer {
     const { thread, ready } = await DatabaseThread.start<WriterRequest, WriterAnswer>({
       module: new URL("./writer-thread.ts", import.meta.url),
       data: options.data,
+      youngGenerationMb: 12,
       onAnswer: (answer) => writer.#handleAnswer(answer),
       onEnd: (cause) => writer.#end(new TidingsError("unavailable", { detail: "The writer thread ended.", cause })),
     });
@@ -155,7 +155,7 @@ export class Writer {
   }
 
   get #waiting(): number {
-    return this.#appends.length - this.#appendsFrom + this.#calls.length;
+    return this.#appends.length + this.#calls.length;
   }
 
   #overload(): TidingsError | undefined {
@@ -198,21 +198,17 @@ export class Writer {
   }
 
   #takeAppends(): readonly Waiting[] {
-    const from = this.#appendsFrom;
-    const most = Math.min(this.#appends.length, from + batchAppendsMax);
-    let end = from;
+    const most = Math.min(this.#appends.length, batchAppendsMax);
+    let end = 0;
     let characters = 0;
     while (end < most && characters < batchCharactersMax) {
       characters += this.#appends[end]?.characters ?? 0;
       end += 1;
     }
-    const taken = this.#appends.slice(from, end);
+    const taken = this.#appends.slice(0, end);
+    // A list of its own for what stays: what was taken must not be held for as long as a backlog lasts (G8).
+    this.#appends = this.#appends.slice(end);
     this.#characters -= characters;
-    this.#appendsFrom = end;
-    if (end === this.#appends.length) {
-      this.#appends = [];
-      this.#appendsFrom = 0;
-    }
     return taken;
   }
 
@@ -260,9 +256,8 @@ export class Writer {
   }
 
   #rejectAll(flight: Taken, error: TidingsError): void {
-    const rejected = [...flight.appends, ...flight.calls, ...this.#appends.slice(this.#appendsFrom), ...this.#calls];
+    const rejected = [...flight.appends, ...flight.calls, ...this.#appends, ...this.#calls];
     this.#appends = [];
-    this.#appendsFrom = 0;
     this.#characters = 0;
     this.#calls = [];
     for (const { reject } of rejected) reject(error);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { asTokenId, limits } from "@tidings/protocol";
-import { createManualClock } from "@tidings/core";
+import { type AccountStore, createManualClock } from "@tidings/core";
+import { createMemoryStores } from "@tidings/engine-memory";
 import { type HttpRig, openHttpRig, password, type Person } from "../testing/http-rig.ts";
 
 let rig: HttpRig;
@@ -187,6 +188,32 @@ describe("changing an account", () => {
     await rig.call("me", { token: ann.token });
     expect((await rig.refusal("createToken", logIn("ann"))).code).toBe("credentials-wrong");
     await rig.call("createToken", logIn("ann", "another password"));
+  });
+
+  it("leaves nothing to a login that verified the old password before", async () => {
+    const { accounts } = createMemoryStores();
+    let meanwhile = async (): Promise<void> => undefined;
+    const addToken: AccountStore["addToken"] = async (token, condition) => {
+      await meanwhile();
+      return accounts.addToken(token, condition);
+    };
+    rig = await openHttpRig({ stores: { accounts: { ...accounts, addToken } } });
+    const ann = await rig.signUp("ann");
+    meanwhile = async () => {
+      await rig.call("changeMe", { token: ann.token, body: { password: { old: password, new: "another password" } } });
+    };
+    expect((await rig.refusal("createToken", logIn("ann"))).code).toBe("credentials-wrong");
+    expect((await rig.call("listTokens", { token: ann.token })).items).toHaveLength(1);
+  });
+
+  it("takes one of two new passwords that come at the same time", async () => {
+    rig = await openHttpRig();
+    const ann = await rig.signUp("ann");
+    const phone = await rig.call("createToken", logIn("ann"));
+    const change = ({ token }: { token: string }, next: string) =>
+      rig.call("changeMe", { token, body: { password: { old: password, new: next } } });
+    const replies = await Promise.allSettled([change(ann, "new password one"), change(phone, "new password two")]);
+    expect(replies.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
   it.each(["\u202Etxt.exe", "\u0007", "   "])("refuses the display name %j", async (name) => {

@@ -79,26 +79,31 @@ export function createLocalAccountService(base: Base, parts: LocalAccountParts):
     },
 
     async revokeToken({ user, token: own }, token) {
-      const revoked = await revoke(user.user_id, { token: token === "current" ? (own as TokenId) : token });
-      if (revoked === 0) throw new TidingsError("token-not-found");
+      const id = user.user_id;
+      const revoked = await accounts
+        .revoke(id, { token: token === "current" ? (own as TokenId) : token }, clock.nowMs())
+        .finally(() => authenticator.forgetTokens(id));
+      await tellAllRevoked(id, revoked);
+      if (revoked.length === 0) throw new TidingsError("token-not-found");
     },
 
     me: async ({ user }) => user,
 
     async changeMe(caller, { display_name: displayName, password }, from) {
       const shownName = displayName === undefined ? undefined : checkName(displayName);
-      const passwordHash = password && (await newPasswordHash(caller, password, from));
+      const hashes = password && (await checkPasswordChange(caller, password, from));
       const user = caller.user.user_id;
-      // First, so that whoever has to try again still has the old password.
-      if (passwordHash !== undefined) await revoke(user, { allBut: caller.token as TokenId });
+      const change = {
+        ...(shownName !== undefined && { displayName: shownName }),
+        ...(hashes !== undefined && { password: { ...hashes, keep: caller.token as TokenId } }),
+      };
       const changed = await accounts
-        .change(user, {
-          ...(shownName !== undefined && { displayName: shownName }),
-          ...(passwordHash !== undefined && { passwordHash }),
-        })
+        .change(user, change, clock.nowMs())
         .finally(() => authenticator.forgetTokens(user));
-      if (changed === undefined) throw new TidingsError("user-not-found");
-      return toUser(changed);
+      // Whoever changed the password meanwhile made the old one wrong.
+      if (changed === undefined) throw new TidingsError(hashes === undefined ? "user-not-found" : "credentials-wrong");
+      await tellAllRevoked(user, changed.revoked);
+      return toUser(changed.account);
     },
 
     findUsers: (query) => findUsers(accounts, query),
@@ -110,16 +115,18 @@ export function createLocalAccountService(base: Base, parts: LocalAccountParts):
     throw new TidingsError("sign-up-closed");
   }
 
-  async function newPasswordHash(
+  async function checkPasswordChange(
     { user }: Caller,
     password: { old: string; new: string },
     from: Origin,
-  ): Promise<string> {
+  ): Promise<{ from: string; to: string }> {
     const takeBack = attempts.checkLogin(user.name, from.address);
     const [account] = await accounts.find({ users: [user.user_id] });
-    if (!(await hasher.verify(password.old, account?.passwordHash))) throw new TidingsError("credentials-wrong");
+    const verified = account?.passwordHash;
+    const good = await hasher.verify(password.old, verified);
+    if (!good || verified === undefined) throw new TidingsError("credentials-wrong");
     takeBack();
-    return hasher.hash(password.new);
+    return { from: verified, to: await hasher.hash(password.new) };
   }
 
   async function issueToken(
@@ -136,17 +143,19 @@ export function createLocalAccountService(base: Base, parts: LocalAccountParts):
       createdAtMs: nowMs,
       ...(expiresInS !== undefined && { expiresAtMs: nowMs + expiresInS * 1_000 }),
     };
-    if (!(await accounts.addToken(record, { max: limits.tokensPerUserMax, nowMs }))) {
-      throw new TidingsError("too-many-tokens");
-    }
+    const stored = await accounts.addToken(record, {
+      max: limits.tokensPerUserMax,
+      nowMs,
+      ...(account.passwordHash !== undefined && { ifPasswordHash: account.passwordHash }),
+    });
+    if (stored === "password-changed") throw new TidingsError("credentials-wrong");
+    if (stored === "too-many") throw new TidingsError("too-many-tokens");
     return { user: toUser(account), token: formatToken(token), token_id: token.id };
   }
 
-  /** Answers how many it revoked. Their sessions end, on whatever machine. */
-  async function revoke(user: UserId, which: { token: TokenId } | { allBut: TokenId }): Promise<number> {
-    const revoked = await accounts.revoke(user, which, clock.nowMs()).finally(() => authenticator.forgetTokens(user));
-    for (const token of revoked) await tellRevoked(user, token);
-    return revoked.length;
+  /** Their sessions end, on whatever machine. */
+  async function tellAllRevoked(user: UserId, tokens: readonly TokenId[]): Promise<void> {
+    for (const token of tokens) await tellRevoked(user, token);
   }
 }
 

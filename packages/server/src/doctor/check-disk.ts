@@ -10,12 +10,12 @@ export function checkDisk(folder: string): readonly Finding[] {
 function checkRights(folder: string): Finding {
   const mode = statSync(folder).mode & 0o777;
   const what = "rights of the data folder";
-  if ((mode & 0o077) === 0) return { level: "good", what, says: "only its own user can read it" };
-  return {
-    level: "bad",
-    what,
-    says: `mode ${mode.toString(8)}: others on this machine can read messages; chmod 700 it`,
-  };
+  if (mode === 0o700) return { level: "good", what, says: "only its own user can read it" };
+  const others = (mode & 0o077) !== 0;
+  const why = others
+    ? "others on this machine can get at messages"
+    : "its own user cannot do with it what a server needs";
+  return { level: "bad", what, says: `mode ${mode.toString(8).padStart(4, "0")}: ${why}; chmod 700 it` };
 }
 
 function checkRoom(folder: string): Finding {
@@ -44,7 +44,12 @@ function checkFileSystem(folder: string): Finding {
 
 function checkSync(folder: string): Finding {
   const what = "fsync";
-  const medianMs = measureSyncMs(join(folder, ".doctor-sync"));
+  let medianMs: number;
+  try {
+    medianMs = measureSyncMs(join(folder, ".doctor-sync"));
+  } catch (error) {
+    return { level: "bad", what, says: `could not be measured: ${error instanceof Error ? error.message : error}` };
+  }
   const says = `${medianMs.toFixed(3)} ms in the median of ${syncs}`;
   if (medianMs >= believableSyncMs) return { level: "good", what, says };
   return {

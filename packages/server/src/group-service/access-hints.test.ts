@@ -10,9 +10,11 @@ import {
 } from "@tidings/core";
 import { createMemoryStores } from "@tidings/engine-memory";
 import type { AccessService } from "../services.ts";
+import { createRealRandom } from "../real/real-random.ts";
 import { createAccessService } from "./access-service.ts";
 
 const room = asConversationId("g_room");
+const random = createRealRandom();
 const [ann, ben] = ["u_ann", "u_ben"].map(asUserId) as [UserId, UserId];
 
 let clock: ManualClock;
@@ -22,7 +24,7 @@ let access: AccessService;
 beforeEach(async () => {
   clock = createManualClock();
   stores = createMemoryStores();
-  access = createAccessService({ stores, clock }, { cachesAre: "hints" });
+  access = createAccessService({ stores, clock, random }, { cachesAre: "hints" });
   await changeElsewhere([
     { kind: "group-changed", by: ann, name: "Room", description: "", visibility: "public", history: "everything" },
     { kind: "member-joined", user: ann, role: "owner", via: "creation" },
@@ -30,6 +32,7 @@ beforeEach(async () => {
   ]);
 });
 
+const joinedAgain: GroupEntryBody = { kind: "member-joined", user: ben, role: "member", via: "join" };
 const removed: GroupEntryBody = { kind: "member-removed", user: ben, by: ann, banned: false };
 
 /** As another machine does it: nothing of it is noted here. */
@@ -53,6 +56,61 @@ describe("access whose caches are hints", () => {
     await changeElsewhere([removed]);
     expect(await access.conversationIds(ben)).toEqual([]);
     expect(await access.memberIds(room)).toEqual([ann]);
+  });
+
+  it("how many a user's conversations were lately is read again when another machine tells of a change, or after a while", async () => {
+    expect(await access.conversationCount(ben)).toBe(1);
+    await changeElsewhere([removed]);
+    expect(await access.conversationCount(ben)).toBe(1);
+    expect(await access.conversationIds(ben)).toEqual([]);
+    access.forget(room, ben);
+    expect(await access.conversationCount(ben)).toBe(0);
+    await changeElsewhere([joinedAgain]);
+    await clock.advance(5_000);
+    expect(await access.conversationCount(ben)).toBe(0);
+    await clock.advance(7_000);
+    expect(await access.conversationCount(ben)).toBe(1);
+    expect(await access.conversationIds(ben, { lately: true })).toEqual([room]);
+  });
+
+  it("numbers that were read at once are not all read again at once, and asking makes none of them live longer", async () => {
+    const reads: string[] = [];
+    const conversationsOf: Stores["groups"]["conversationsOf"] = async (user, options) => {
+      reads.push(user);
+      return stores.groups.conversationsOf(user, options);
+    };
+    let drawn = 0;
+    const draws = { ...random, fraction: () => drawn++ * 0.5 };
+    const counted: Stores = { ...stores, groups: { ...stores.groups, conversationsOf } };
+    access = createAccessService({ stores: counted, clock, random: draws }, { cachesAre: "hints" });
+    for (const user of [ann, ben]) await access.states(user);
+    const askAfter = async (ms: number): Promise<string[]> => {
+      await clock.advance(ms);
+      reads.length = 0;
+      for (const user of [ann, ben]) await access.conversationCount(user);
+      return [...reads];
+    };
+    expect(await askAfter(5_000)).toEqual([]);
+    expect(await askAfter(1_000)).toEqual([ann]);
+    expect(await askAfter(3_000)).toEqual([ben]);
+  });
+
+  it("a number that was being read when another machine told of a change is not kept", async () => {
+    const reading = Promise.withResolvers<void>();
+    const conversationsOf: Stores["groups"]["conversationsOf"] = async (user, options) => {
+      const found = await stores.groups.conversationsOf(user, options);
+      await reading.promise;
+      return found;
+    };
+    const slow: Stores = { ...stores, groups: { ...stores.groups, conversationsOf } };
+    access = createAccessService({ stores: slow, clock, random }, { cachesAre: "hints" });
+    const count = access.conversationCount(ben);
+    await clock.advance(0);
+    await changeElsewhere([removed]);
+    access.forget(room, ben);
+    reading.resolve();
+    await count;
+    expect(await access.conversationCount(ben)).toBe(0);
   });
 
   it("a sender who was removed elsewhere is believed for some seconds, and not for longer", async () => {
@@ -84,7 +142,7 @@ describe("access whose caches are hints", () => {
         },
       },
     };
-    access = createAccessService({ stores: slow, clock }, { cachesAre: "hints" });
+    access = createAccessService({ stores: slow, clock, random }, { cachesAre: "hints" });
     const right = access.accessAsReader(room, ben);
     await clock.advance(0);
     await changeElsewhere([removed]);

@@ -20,13 +20,13 @@ import { UserConversations } from "./user-conversations.ts";
  * says up to which entry it is true; a sender's membership is believed for some seconds.
  */
 export function createAccessService(
-  base: Pick<Base, "stores" | "clock">,
+  base: Pick<Base, "stores" | "clock" | "random">,
   options: AccessServiceOptions = {},
 ): AccessService {
   const { groups } = base.stores;
   const hints = options.cachesAre === "hints";
   const cache = new AccessCache({ ...cacheDefaults, ...options });
-  const userConversations = new UserConversations(options.usersMax ?? usersMaxDefault);
+  const userConversations = new UserConversations(options.usersMax ?? usersMaxDefault, hints ? base : undefined);
   const holds = new Holds();
   const endings = new EndingCounts(endingUsersMax);
 
@@ -108,10 +108,12 @@ export function createAccessService(
       return former;
     },
 
-    async conversationIds(user) {
-      if (!hints) return userConversations.get(user, () => groups.conversationsOf(user));
-      return (await groups.conversationsOf(user)).map(({ membership }) => membership.conversation);
+    async conversationIds(user, { lately } = { lately: false }) {
+      const read = () => groups.conversationsOf(user);
+      if (!hints || lately) return userConversations.get(user, read);
+      return (await userConversations.counting(user, read)).map(({ membership }) => membership.conversation);
     },
+    conversationCount: (user) => userConversations.count(user, () => groups.conversationsOf(user)),
 
     ...createConversationStates(base.stores, {
       async accessAsMember(conversation, user) {
@@ -120,6 +122,7 @@ export function createAccessService(
         if (access.membership.state === "active") return access;
         throw new TidingsError("not-a-member");
       },
+      conversationsOf: (user) => userConversations.counting(user, () => groups.conversationsOf(user)),
       catchUp: bringUp,
     }),
 

@@ -14,13 +14,14 @@ export function createConversationStates(
   stores: Pick<Stores, "groups" | "messages" | "markers">,
   parts: {
     accessAsMember(conversation: ConversationId, user: UserId): Promise<Access>;
+    conversationsOf(user: UserId): Promise<readonly UserConversation[]>;
     catchUp(conversation: ConversationId): Promise<void>;
   },
 ): Pick<AccessService, "states" | "state"> {
   return {
     async states(user) {
       for (let attempt = 1; ; attempt += 1) {
-        const found = await stores.groups.conversationsOf(user);
+        const found = await parts.conversationsOf(user);
         const heads = await stores.messages.heads(found.map(({ membership }) => membership.conversation));
         const behind = found.filter((one) => isBehind(one, heads));
         if (behind.length === 0) return statesOf(user, found, heads);

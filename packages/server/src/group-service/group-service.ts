@@ -5,6 +5,7 @@ import {
   directUsers,
   type Group,
   limits,
+  type Seq,
   TidingsError,
   type User,
   type UserId,
@@ -41,7 +42,15 @@ export function createGroupService(base: Base, access: AccessService): GroupServ
   const changes = createGroupChanges(base, access);
   /** Who comes into two groups at a time is counted once at a time. */
   const comingIn = new KeyedQueue({ waitingMax: comingInWaitingMax });
-  const invites = createInvites(base, { situation, join });
+  const invites = createInvites(base, {
+    situation,
+    state: (user, conversation) => access.state(user, conversation),
+    async membershipOf(user, conversation) {
+      await access.accessAll(user, [conversation]);
+      return groups.membership(conversation, user);
+    },
+    join: (user, conversation, { since }) => join(user, conversation, "invite", since),
+  });
 
   return {
     create: (user, request) =>
@@ -128,9 +137,13 @@ export function createGroupService(base: Base, access: AccessService): GroupServ
     ...invites,
   };
 
-  async function join(user: UserId, conversation: ConversationId, via: "join" | "invite") {
+  async function join(user: UserId, conversation: ConversationId, via: "join" | "invite", since?: Seq) {
     await comingIn.run(user, () =>
       changeAs(user, conversation, async (asked) => {
+        const { state, joinedSeq = 0 } = asked.membership ?? {};
+        // He was in and went meanwhile: what he showed was for coming in that time.
+        if (since !== undefined && state !== "active" && joinedSeq !== since)
+          throw new TidingsError("invite-not-found");
         const bodies = decideJoin({ ...asked, via });
         if (bodies.length > 0) await checkRoom(user);
         return bodies;

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type ConversationId, limits } from "@tidings/protocol";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type ConversationId, limits, TidingsError } from "@tidings/protocol";
 import { type GroupRig, openGroupRig, type Who } from "../testing/group-rig.ts";
 
 let rig: GroupRig;
@@ -26,18 +26,50 @@ describe("an invitation", () => {
     expect((await rig.entriesOf(conversation)).at(-1)).toMatchObject({ kind: "member-joined", via: "invite" });
   });
 
-  it("is good for so many users, each counted once", async () => {
+  it("is good for so many joinings; a member who comes again is not counted", async () => {
     const { code, invite: made } = await invite(conversation, { uses_max: 2 });
     expect(made.uses_left).toBe(2);
     await rig.call("acceptInvite", accept("ben", code));
-    await rig.call("acceptInvite", accept("ben", code));
-    await rig.leave("ben", conversation);
     await rig.call("acceptInvite", accept("ben", code));
     await rig.call("acceptInvite", accept("ann", code));
     const { items } = await rig.call("invites", { token: rig.people.ann.token, params: { conversation } });
     expect(items).toMatchObject([{ uses_left: 1 }]);
     await rig.call("acceptInvite", accept("cat", code));
     expect((await rig.refusal("acceptInvite", accept("dan", code))).code).toBe("invite-not-found");
+  });
+
+  it("does not let who was removed in again by his earlier use", async () => {
+    const single = await invite(conversation, { uses_max: 1 });
+    const double = await invite(conversation, { uses_max: 2 });
+    await rig.call("acceptInvite", accept("ben", single.code));
+    await rig.call("acceptInvite", accept("cat", double.code));
+    for (const who of ["ben", "cat"] as const) {
+      const params = { conversation, user_id: rig.idOf(who) };
+      await rig.call("removeMember", { token: rig.people.ann.token, params });
+    }
+    expect((await rig.refusal("acceptInvite", accept("ben", single.code))).code).toBe("invite-not-found");
+    expect(await rig.call("acceptInvite", accept("cat", double.code))).toMatchObject({ conversation });
+    await rig.leave("cat", conversation);
+    expect((await rig.refusal("acceptInvite", accept("cat", double.code))).code).toBe("invite-not-found");
+  });
+
+  it("counts once for requests of one user that come at the same time", async () => {
+    const { code } = await invite(conversation, { uses_max: 2 });
+    await Promise.all(Array.from({ length: 5 }, () => rig.call("acceptInvite", accept("ben", code))));
+    const { items } = await rig.call("invites", { token: rig.people.ann.token, params: { conversation } });
+    expect(items).toMatchObject([{ uses_left: 1 }]);
+  });
+
+  it("opens again for who used it and was not let in because of a fault, and can be revoked until then", async () => {
+    const { code } = await invite(conversation, { uses_max: 1 });
+    const append = vi.spyOn(rig.stores.messages, "append").mockRejectedValueOnce(new TidingsError("unavailable"));
+    expect((await rig.refusal("acceptInvite", accept("ben", code))).code).toBe("unavailable");
+    append.mockRestore();
+    const list = () => rig.call("invites", { token: rig.people.ann.token, params: { conversation } });
+    expect((await list()).items).toMatchObject([{ uses_left: 0 }]);
+    expect((await rig.refusal("acceptInvite", accept("cat", code))).code).toBe("invite-not-found");
+    await rig.call("acceptInvite", accept("ben", code));
+    expect((await list()).items).toEqual([]);
   });
 
   it("is not used up by somebody who cannot come in", async () => {

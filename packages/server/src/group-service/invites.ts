@@ -2,10 +2,12 @@ import { createHash } from "node:crypto";
 import {
   asConversationId,
   asInviteId,
+  asSeq,
   type ConversationId,
   type ConversationState,
   type Invite,
   limits,
+  type Seq,
   TidingsError,
   type UserId,
 } from "@tidings/protocol";
@@ -15,6 +17,7 @@ import {
   checkRole,
   type GroupRecord,
   type InviteRecord,
+  type InviteUse,
   type Membership,
 } from "@tidings/core";
 import { createRateLimiter } from "../admission/rate-limiter.ts";
@@ -26,18 +29,22 @@ type Parts = {
     user: UserId,
     conversation: ConversationId,
   ): Promise<{ group: GroupRecord; membership: Membership | undefined; actor: UserId }>;
-  join(user: UserId, conversation: ConversationId, via: "invite"): Promise<ConversationState>;
+  /** What is known of the user in the group, not older than the entries. */
+  membershipOf(user: UserId, conversation: ConversationId): Promise<Membership | undefined>;
+  state(user: UserId, conversation: ConversationId): Promise<ConversationState>;
+  /** Joins, unless the user was in since the membership that began at `since`: rejects then with `invite-not-found`. */
+  join(user: UserId, conversation: ConversationId, via: { since: Seq }): Promise<ConversationState>;
 };
 
 /**
- * Invitations. A code is `GROUP.SECRET`: the group's id without its `g_`, and 134 bits that only their SHA-256 is kept of. That
- * the group is in it lets a member come again without using anything up.
+ * Invitations (decision 14). A code is `GROUP.SECRET`: the group's id without its `g_`, and 134 bits that only their SHA-256 is
+ * kept of. That the group is in it lets a member come again without using anything up.
  */
 export function createInvites(
   { stores, clock, random }: Base,
-  { situation, join }: Parts,
+  { situation, membershipOf, state, join }: Parts,
 ): Pick<GroupService, "createInvite" | "invites" | "revokeInvite" | "acceptInvite"> {
-  const { invites, groups } = stores;
+  const { invites } = stores;
   const wrongCodes = createRateLimiter({ ...wrongCodesLimit, clock });
 
   return {
@@ -78,35 +85,35 @@ export function createInvites(
       const attempt = wrongCodes.take(user);
       if (!attempt.ok) throw new TidingsError("too-many-attempts", { retryAfterMs: attempt.retryAfterMs });
       const conversation = conversationOf(code);
-      const membership = conversation && (await groups.membership(conversation, user));
-      if (conversation !== undefined && membership?.state === "active") {
-        wrongCodes.giveBack(user);
-        return join(user, conversation, "invite");
-      }
-      const invite = await invites.use(hashOf(code), user, clock.nowMs());
-      if (invite === undefined) throw new TidingsError("invite-not-found");
+      if (conversation === undefined) throw new TidingsError("invite-not-found");
+      const membership = await membershipOf(user, conversation);
+      const use: InviteUse = { user, joinedSeq: membership?.joinedSeq ?? asSeq(0) };
+      const invite = membership?.state === "active" ? "member" : await invites.use(hashOf(code), use, clock.nowMs());
+      // The same request may have come twice, and the other one have brought him in meanwhile.
+      const isIn = invite === "member" || (invite === undefined && (await isMember(user, conversation)));
+      if (invite === undefined && !isIn) throw new TidingsError("invite-not-found");
       wrongCodes.giveBack(user);
-      return joinOrGiveBack(user, invite, membership);
+      return typeof invite === "object" ? joinOrGiveBack(invite, use) : state(user, conversation);
     },
   };
 
-  /**
-   * A use that led to nothing is given back. Not that of somebody who was in before: it may be the use with which he came
-   * then, and then it counts.
-   */
-  async function joinOrGiveBack(
-    user: UserId,
-    { invite, conversation }: InviteRecord,
-    membership: Membership | undefined,
-  ): Promise<ConversationState> {
+  async function isMember(user: UserId, conversation: ConversationId): Promise<boolean> {
+    return (await membershipOf(user, conversation))?.state === "active";
+  }
+
+  /** A use that led to nothing is given back; one of which nobody knows stays pending for the next attempt. */
+  async function joinOrGiveBack({ invite, conversation }: InviteRecord, use: InviteUse): Promise<ConversationState> {
+    let joined: ConversationState;
     try {
-      return await join(user, conversation, "invite");
+      joined = await join(use.user, conversation, { since: use.joinedSeq });
     } catch (error) {
       const refused = error instanceof TidingsError && !error.entry.retryable;
-      if (refused && (membership?.joinedSeq ?? 0) === 0) await invites.giveBack(invite, user);
+      if (refused) await invites.giveBack(invite, use);
       if (refused && error.code === "conversation-not-found") throw new TidingsError("invite-not-found");
       throw error;
     }
+    await invites.settle(invite, use);
+    return joined;
   }
 }
 

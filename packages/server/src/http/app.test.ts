@@ -90,6 +90,13 @@ describe("an address", () => {
     expect(problemOf(reply).code).toBe("conversation-not-found");
   });
 
+  it("of a page after a seq and before one is refused", async () => {
+    const url = `/v1/conversations/${await rig.createGroup(ann)}/entries`;
+    const get = (query: string) => rig.app.inject({ method: "GET", url: `${url}?${query}`, headers: asAnn() });
+    expect(problemOf(await get("after=1&before=3")).code).toBe("invalid-request");
+    for (const query of ["after=1", "before=3"]) expect((await get(query)).statusCode).toBe(200);
+  });
+
   it("of the WebSocket asks for a WebSocket", async () => {
     const reply = await rig.app.inject({ method: "GET", url: "/v1/socket" });
     expect(problemOf(reply).code).toBe("unsupported-protocol");

@@ -1,4 +1,5 @@
-import { asConversationId, asUserId, TidingsError } from "@tidings/protocol";
+import type { AppendRequest } from "@tidings/core";
+import { asConversationId, asSeq, asUserId, TidingsError } from "@tidings/protocol";
 import type { FastifyInstance } from "fastify";
 import type { HttpAppParts } from "./parts.ts";
 
@@ -22,7 +23,7 @@ export function addHealth(app: FastifyInstance, parts: HttpAppParts): void {
   });
 }
 
-/** Do the databases answer? Asked once a second at most, however often anybody wants to know. */
+/** Do the databases read and write? Asked once a second at most, however often anybody wants to know. */
 function createStoreCheck({ base: { stores, clock } }: HttpAppParts): () => Promise<void> {
   let last: { readonly atMs: number; readonly outcome: Promise<void> } | undefined;
   return () => {
@@ -35,6 +36,8 @@ function createStoreCheck({ base: { stores, clock } }: HttpAppParts): () => Prom
     const late = new AbortController();
     const answers = Promise.all([
       stores.messages.heads([nowhere]),
+      // Whether a message could be stored is known only to whoever tries: the writing side may have ended while reads go on.
+      stores.messages.append(unstored),
       stores.groups.group(nowhere),
       stores.accounts.find({ users: [nobody] }),
     ]);
@@ -47,6 +50,12 @@ function createStoreCheck({ base: { stores, clock } }: HttpAppParts): () => Prom
 }
 
 const nowhere = asConversationId("g_0");
+/** It goes the whole way of a message, and its condition never holds: nothing is stored. */
+const unstored: AppendRequest = {
+  conversation: nowhere,
+  drafts: [{ kind: "group-changed", atMs: 0, json: "{}" }],
+  ifGroupSeq: asSeq(Number.MAX_SAFE_INTEGER),
+};
 const nobody = asUserId("-");
 const checkEveryMs = 1_000;
 const answerWithinMs = 2_000;

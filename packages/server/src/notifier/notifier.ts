@@ -1,8 +1,15 @@
-import { directUsers, type ConversationId, type MessageEntry, type NotifyMode, type UserId } from "@tidings/protocol";
+import {
+  directUsers,
+  type ConversationId,
+  type MessageEntry,
+  type NotifyMode,
+  type Seq,
+  type UserId,
+} from "@tidings/protocol";
 import { type Change, decideNotifications, type EncodedEntry, type Links, type NewNotification } from "@tidings/core";
 import { FeedConsumer } from "../group-worker/feed-consumer.ts";
 import { mergeChanges, readPieces } from "../group-worker/read-changes.ts";
-import type { AccessService, Base } from "../services.ts";
+import type { Access, AccessService, Base } from "../services.ts";
 import { NotifyModes } from "./notify-modes.ts";
 
 /**
@@ -13,7 +20,8 @@ export function createNotifier(
   base: Base,
   parts: {
     access: AccessService;
-    links: Links /** Of modes that are remembered; without it they are exact. */;
+    links: Links;
+    /** Of modes that are remembered; without it they are exact. */
     modesLiveMs?: number;
   },
 ) {
@@ -39,20 +47,60 @@ export function createNotifier(
     const ofConversation = await modes.of(conversation);
     const everyMessage = directUsers(conversation) !== undefined || hasAll(ofConversation);
     const found: NewNotification[] = [];
-    let members: ReadonlySet<UserId> | undefined;
+    const rights = new Map<UserId, Access | undefined>();
     for (const entry of entries) {
       if (entry.kind !== "message") continue;
       // Most messages mention nobody; they are not parsed. A text that looks like the field is parsed in vain, no more.
       if (!everyMessage && !entry.json.includes('"mentions":[')) continue;
       const message = JSON.parse(entry.json) as MessageEntry;
-      members ??= new Set(await access.memberIds(conversation));
-      const ofNow = members;
-      const isMember = (user: UserId): boolean => ofNow.has(user);
-      for (const { user, reason } of decideNotifications(message, { conversation, isMember, modes: ofConversation })) {
+      const mentioned = await modesOfMentioned(conversation, message, ofConversation);
+      // Who was one is looked up for those only who would be notified.
+      const isMember = (): boolean => true;
+      for (const { user, reason } of decideNotifications(message, { conversation, isMember, modes: mentioned })) {
+        if (!(await wasMember(user, { conversation, seq: entry.seq, rights }))) continue;
         found.push({ user, reason, conversation, seq: entry.seq, sender: message.sender, atMs: message.at_ms });
       }
     }
     return found;
+  }
+
+  /** The modes that are remembered are those of today's members; somebody mentioned may have gone since. */
+  async function modesOfMentioned(
+    conversation: ConversationId,
+    message: MessageEntry,
+    ofMembers: ReadonlyMap<UserId, NotifyMode>,
+  ): Promise<ReadonlyMap<UserId, NotifyMode>> {
+    const former = (message.mentions ?? []).filter(
+      (user) => !ofMembers.has(user) && memberSurely(conversation, user) === undefined,
+    );
+    if (former.length === 0) return ofMembers;
+    return new Map([...ofMembers, ...(await stores.markers.notifyModes(conversation, former))]);
+  }
+
+  /** Where caches are hints, somebody may be no member any more whom they say to be one. */
+  function memberSurely(conversation: ConversationId, user: UserId): Access | undefined {
+    const cached = access.cachedMember(conversation, user);
+    return cached?.checked === undefined ? cached : undefined;
+  }
+
+  /**
+   * Membership when the message was sequenced counts: its reader may have been removed, or have joined, right after (G9). `rights`
+   * are those that were read since the messages were: what they say of a seq that is stored does not change while they are used.
+   */
+  async function wasMember(
+    user: UserId,
+    { conversation, seq, rights }: { conversation: ConversationId; seq: Seq; rights: Map<UserId, Access | undefined> },
+  ): Promise<boolean> {
+    const pair = directUsers(conversation);
+    if (pair !== undefined) return pair.includes(user);
+    let right = rights.get(user);
+    if (!rights.has(user)) {
+      right = memberSurely(conversation, user) ?? (await access.accessAll(user, [conversation])).get(conversation);
+      rights.set(user, right);
+    }
+    if (right === undefined) return false;
+    const { joinedSeq, endedSeq } = right.membership;
+    return joinedSeq < seq && (endedSeq === undefined || endedSeq > seq);
   }
 
   async function notify(wanted: readonly NewNotification[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 /** Where an installation keeps its data: readable by its own user only. */
@@ -8,5 +8,13 @@ export type DataFolder = { readonly folder: string; readonly database: string };
 export function openDataFolder(folder: string): DataFolder {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   chmodSync(folder, 0o700);
-  return { folder, database: join(folder, "tidings.db") };
+  return namesIn(folder);
 }
+
+/** The folder as it is, for who only looks at it: nothing is made or changed. Undefined if there is none. */
+export function findDataFolder(folder: string): DataFolder | undefined {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  return found?.isDirectory() ? namesIn(folder) : undefined;
+}
+
+const namesIn = (folder: string): DataFolder => ({ folder, database: join(folder, "tidings.db") });

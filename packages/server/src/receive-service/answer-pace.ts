@@ -17,13 +17,19 @@ export class AnswerPace {
     this.#burstMs = burstAnswers * this.#intervalMs;
   }
 
-  /** Resolves when it is the caller's turn, in the order of the calls; at once when the signal aborts. */
-  async turn(signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when it is the caller's turn, in the order of the calls, or after `waitMsMax` if that is earlier: whoever was
+   * promised an answer by then gets it. At once when the signal aborts; that turn is left to others.
+   */
+  async turn(waitMsMax: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const nowMs = this.#clock.monotonicMs();
     // What was not used lately may be used at once, up to the burst.
     const turnMs = Math.max(this.#nextMs, nowMs - this.#burstMs);
     this.#nextMs = turnMs + this.#intervalMs;
-    if (turnMs > nowMs) await this.#clock.sleep(turnMs - nowMs, signal);
+    if (turnMs <= nowMs) return;
+    await this.#clock.sleep(Math.min(turnMs - nowMs, waitMsMax), signal);
+    if (signal.aborted) this.#nextMs -= this.#intervalMs;
   }
 }
 

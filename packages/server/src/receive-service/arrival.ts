@@ -3,7 +3,6 @@ import {
   asSeq,
   limits,
   type ConversationId,
-  type ConversationState,
   type EndedFrame,
   type MemberLeftEntry,
   type MemberRemovedEntry,
@@ -12,11 +11,11 @@ import {
 } from "@tidings/protocol";
 import { type Delivery, type EncodedEntry, invariant, type MachineMessage } from "@tidings/core";
 import type { Access, AccessService, Base } from "../services.ts";
+import type { Bringing } from "./bringing.ts";
 import type { DeliveryTick } from "./delivery-tick.ts";
 import { encodeFrame } from "./frames.ts";
 import type { LocalConversation } from "./local-conversation.ts";
-import type { Session } from "./session.ts";
-import type { SyncSession } from "./session-sync.ts";
+import type { UserNews } from "./user-news.ts";
 import type { UserSocketCache } from "./user-socket-cache.ts";
 
 /**
@@ -25,10 +24,10 @@ import type { UserSocketCache } from "./user-socket-cache.ts";
  */
 export function createArrival(
   base: Base,
-  parts: { access: AccessService; cache: UserSocketCache; tick: DeliveryTick; syncSession: SyncSession },
+  parts: { access: AccessService; cache: UserSocketCache; tick: DeliveryTick; bringing: Bringing; news: UserNews },
 ) {
   const { stores, clock, log } = base;
-  const { access, cache, tick, syncSession } = parts;
+  const { access, cache, tick, bringing, news } = parts;
 
   function handle(message: MachineMessage): void {
     switch (message.tell) {
@@ -36,13 +35,9 @@ export function createArrival(
         deliver(message.delivery, message.recipients);
         return;
       case "notifications":
-        tellUser(message.user, encodeFrame({ type: "notify", notifications: [...message.notifications] }));
+      case "marked":
+        news.tell(message);
         return;
-      case "marked": {
-        const { conversation, readSeq } = message;
-        tellUser(message.user, encodeFrame({ type: "marked", conversation, read_seq: readSeq }));
-        return;
-      }
       case "token-revoked":
         for (const session of cache.user(message.user)?.sessions ?? []) {
           if (session.caller.token === message.token) session.end("token-revoked");
@@ -56,21 +51,12 @@ export function createArrival(
     }
   }
 
-  function tellUser(user: UserId, frame: Buffer): void {
-    const local = cache.user(user);
-    for (const session of local?.sessions ?? []) {
-      // Before `welcome` the session gets nothing; what it missed is read right after.
-      if (session.joinedMeanwhile === undefined) session.write(frame);
-    }
-    for (const waiter of local?.waiters ?? []) waiter.wake();
-  }
-
   function deliver(delivery: Delivery, recipients: readonly UserId[]): void {
     const conversation = cache.conversations.get(delivery.conversation);
     if (conversation !== undefined) take(conversation, delivery.entries);
     const mayBring =
       delivery.conversation.startsWith("d_") || delivery.entries.some(({ kind }) => kind === "member-joined");
-    if (mayBring) for (const user of recipients) bring(user, delivery.conversation);
+    if (mayBring) for (const user of recipients) bringing.bring(user, delivery.conversation);
   }
 
   /** The range goes to the next tick; where an entry ends somebody's membership, it goes out up to there at once (G7). */
@@ -125,44 +111,6 @@ export function createArrival(
       cache.unsubscribe(subscription);
     }
     for (const waiter of local?.waiters ?? []) waiter.wake();
-  }
-
-  /** Brings a conversation that they do not follow yet to the user's sessions here. */
-  function bring(user: UserId, id: ConversationId): void {
-    const local = cache.user(user);
-    if (local === undefined) return;
-    for (const waiter of local.waiters) waiter.wake();
-    for (const session of local.sessions) {
-      if (session.joinedMeanwhile !== undefined) session.joinedMeanwhile.add(id);
-      else if (session.subscription(id) === undefined) attach(session, id);
-    }
-  }
-
-  function attach(session: Session, id: ConversationId): void {
-    attachNow(session, id).catch((error: unknown) => {
-      // He left again meanwhile, or a store does not answer: the session learns of it at its next hello.
-      log.info({ err: error, conversation: id }, "A conversation could not be brought to a session.");
-    });
-  }
-
-  async function attachNow(session: Session, id: ConversationId): Promise<void> {
-    const state = await stateNow(session.caller.user.user_id, id);
-    if (session.closed || session.subscription(id) !== undefined) return;
-    session.write(encodeFrame({ type: "joined", state }));
-    cache.subscribe(session, {
-      conversation: cache.conversationAt(id, state.head),
-      sentSeq: asSeq(state.joined_seq - 1),
-    });
-    await syncSession(session, { [id]: state.joined_seq - 1 });
-  }
-
-  /** Rejects if the user is no member, also if that came while the state was being read. */
-  async function stateNow(user: UserId, id: ConversationId): Promise<ConversationState> {
-    for (;;) {
-      const endings = access.endingsOf(user);
-      const state = await access.state(user, id);
-      if (access.endingsOf(user) === endings && cache.hasSeenSince(id, state.head)) return state;
-    }
   }
 
   /** Reads what this machine lacks of a conversation, up to the highest head that it knows. */
@@ -223,7 +171,7 @@ export function createArrival(
     }
     const heads = { [conversation.id]: head };
     const frame = encodeFrame({ type: "heads", heads });
-    for (const { session } of conversation.subscriptions) session.write(frame);
+    for (const { session } of conversation.subscriptions) if (!tick.withholds(session)) session.write(frame);
     for (const waiter of conversation.waiters) waiter.wake();
   }
 
@@ -244,19 +192,8 @@ export function createArrival(
     repair(conversation);
   }
 
-  /** Brings the user what he is a member of and does not follow here: the word of it was lost, or it could not be read then. */
-  async function checkUser(user: UserId): Promise<void> {
-    for (const id of await access.conversationIds(user)) {
-      for (const session of cache.user(user)?.sessions ?? []) {
-        if (session.joinedMeanwhile === undefined && session.subscription(id) === undefined) attach(session, id);
-      }
-    }
-  }
-
-  return { handle, attach, checkHeads, checkUser };
+  return { handle, checkHeads };
 }
-
-export type Arrival = ReturnType<typeof createArrival>;
 
 /** More than one sync answers with: beyond it, pulling is fairer than pushing. */
 const repairEntriesMax = limits.syncEntriesMax;

@@ -20,7 +20,7 @@ export class DeliveryTick {
   #notBeforeMs = 0;
   /** Entries written to sockets, for the metrics. */
   deliveredEntries = 0;
-  /** Frames withheld because a socket was over its bound. */
+  /** How often a socket went over its bound. */
   downgrades = 0;
 
   constructor(options: { clock: Clock; unsentBytesMax: number }) {
@@ -85,14 +85,18 @@ export class DeliveryTick {
 
   #write(subscription: Subscription, frame: Buffer, corked: Session[] | undefined): boolean {
     const { session } = subscription;
-    if (session.backlogged) return false;
-    if (session.isOver(this.#unsentBytesMax)) {
-      session.backlogged = true;
-      this.downgrades += 1;
-      return false;
-    }
+    if (this.withholds(session)) return false;
     if (corked !== undefined && session.cork()) corked.push(session);
     session.write(frame);
+    return true;
+  }
+
+  /** Is the session's socket over its bound? Then it gets nothing that can wait until it has drained (G8). */
+  withholds(session: Session): boolean {
+    if (session.backlogged) return true;
+    if (!session.isOver(this.#unsentBytesMax)) return false;
+    session.backlogged = true;
+    this.downgrades += 1;
     return true;
   }
 

@@ -23,8 +23,13 @@ export function createMarkerService(
         { conversation, seq: asSeq(firstSeq - 1) },
       ];
       const [upTo = 0, upToHead = 0, beforeFirst = 0] = await messages.messagesUpTo(points);
-      const marker = await markers.setRead(user, conversation, { seq, messages: upTo });
-      await parts.receiveService.tellMarked(user, conversation, marker.readSeq);
+      const [before] = await markers.markers(user, [conversation]);
+      // Where nothing moves there is nothing to store, and nothing to tell.
+      const marker =
+        before !== undefined && seq <= before.readSeq
+          ? before
+          : await markers.setRead(user, conversation, { seq, messages: upTo });
+      if (marker !== before) await parts.receiveService.tellMarked(user, conversation, marker.readSeq);
       return { readSeq: marker.readSeq, unread: Math.max(0, upToHead - Math.max(marker.readMessages, beforeFirst)) };
     },
 

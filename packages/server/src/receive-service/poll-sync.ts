@@ -74,7 +74,7 @@ export function createPollSync(
         const leftMs = wait.untilMs - clock.monotonicMs();
         if (seen.news || leftMs <= 0 || stop.aborted) return seen.text();
         await news.wait(clock, leftMs, stop);
-        await pace.turn(stop);
+        await pace.turn(Math.max(0, wait.untilMs - clock.monotonicMs()), stop);
       }
     } finally {
       waiting.count -= 1;

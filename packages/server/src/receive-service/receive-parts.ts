@@ -1,14 +1,16 @@
+import type { ConversationId } from "@tidings/protocol";
 import type { Logger } from "pino";
 import type { Admission } from "../admission/admission.ts";
 import type { RateLimits } from "../admission/rate-limits.ts";
 import type { AccessService, Authenticator, Base, MarkerService, SendService } from "../services.ts";
 import type { Settings } from "../settings.ts";
-import type { Arrival } from "./arrival.ts";
+import type { Bringing } from "./bringing.ts";
 import type { ConnectionRows } from "./connection-rows.ts";
 import type { DeliveryTick } from "./delivery-tick.ts";
-import type { HeadChecks } from "./head-checks.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SyncSession } from "./session-sync.ts";
+import type { SlowChecks } from "./slow-checks.ts";
+import type { UserNews } from "./user-news.ts";
 import type { UserSocketCache } from "./user-socket-cache.ts";
 
 /** What a WebSocket's connection works with. */
@@ -26,7 +28,8 @@ export type ReceiveParts = {
   readonly rows: ConnectionRows;
   readonly tick: DeliveryTick;
   readonly outbox: Outbox;
-  readonly arrival: Arrival;
-  readonly headChecks: HeadChecks;
+  readonly bringing: Bringing;
+  readonly news: UserNews;
+  readonly headChecks: SlowChecks<ConversationId>;
   readonly syncSession: SyncSession;
 };

@@ -1,4 +1,12 @@
-import { asConversationId, asMessageId, asUserId, directConversationId, type UserId } from "@tidings/protocol";
+import {
+  asConversationId,
+  asMessageId,
+  asSeq,
+  asUserId,
+  directConversationId,
+  TidingsError,
+  type UserId,
+} from "@tidings/protocol";
 import type { MachineMessage } from "@tidings/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { joined, openReceiveRig, type ReceiveRig } from "../testing/receive-rig.ts";
@@ -68,6 +76,43 @@ describe("receiving over a WebSocket", () => {
     await socket.until(team, 33);
     expect(lost).toBeGreaterThan(0);
     expect(socket.seqs(team)).toEqual(Array.from({ length: 30 }, (_, index) => index + 4));
+  });
+
+  it("brings a group whose news was lost, or could not be read, by itself (G5)", async () => {
+    let losing = false;
+    let failing = 0;
+    rig = await openReceiveRig({
+      lose: ({ tell }) => losing && tell === "delivery",
+      stores: (stores) => ({
+        ...stores,
+        markers: new Proxy(stores.markers, {
+          get(target, name) {
+            if (name === "markers" && failing > 0) {
+              return async () => {
+                failing -= 1;
+                throw new TidingsError("unavailable");
+              };
+            }
+            const method: unknown = Reflect.get(target, name);
+            return typeof method === "function" ? method.bind(target) : method;
+          },
+        }),
+      }),
+    });
+    await rig.group(team, [ann]);
+    const [bens, cleos] = [await rig.connect(ben), await rig.connect(cleo)];
+    await Promise.all([bens.next("synced"), cleos.next("synced")]);
+    failing = 2;
+    await rig.change(team, [joined(ben)]);
+    expect((await bens.next("joined")).state).toMatchObject({ conversation: team, joined_seq: 3 });
+    losing = true;
+    await rig.change(team, [joined(cleo)]);
+    expect((await cleos.next("joined")).state).toMatchObject({ conversation: team, joined_seq: 4 });
+    losing = false;
+    await say(1);
+    await Promise.all([bens.until(team, 5), cleos.until(team, 5)]);
+    expect(bens.seqs(team)).toEqual([3, 4, 5]);
+    expect(cleos.seqs(team)).toEqual([4, 5]);
   });
 
   it("cuts a removed member off at the entry that removed him (G7)", async () => {
@@ -168,15 +213,51 @@ describe("receiving over a WebSocket", () => {
     expect(socket.held(team, 3)).toEqual(Array.from({ length: sent }, (_, index) => index + 4));
   });
 
-  it("tells the user's other sessions that the read marker moved", async () => {
+  it("keeps nothing but the newest notification and markers for a receiver that stops reading (G8)", async () => {
+    const flags = ["--messages-per-second=100000", "--messages-burst=100000", "--slow-session-bytes=16384"];
+    rig = await openReceiveRig({ flags });
+    await rig.group(team, [ann, ben]);
+    const socket = await rig.connect(ben, { have: { [team]: 3 } });
+    await socket.next("synced");
+    socket.webSocket.pause();
+    let sent = 0;
+    const send = (more: { text: string; mentions?: UserId[] }) =>
+      rig.sendService.send(ann, { conversation: team }, { message_id: asMessageId(`s${sent++}`), ...more });
+    while (rig.receive.gauges.downgrades() === 0) {
+      await Promise.all(Array.from({ length: 100 }, () => send({ text: "x".repeat(8_000) })));
+      expect(sent).toBeLessThan(20_000);
+      await rig.base.clock.sleep(0);
+    }
+    for (let mention = 0; mention < 20; mention++) await send({ text: "ben", mentions: [ben] });
+    while ((await rig.stores.notifications.newest([ben]))[0] !== 20) await rig.base.clock.sleep(0);
+    for (let seq = 4; seq <= 40; seq++) await rig.markers.markRead(ben, team, asSeq(seq));
+    socket.webSocket.resume();
+    await socket.next("heads");
+    for (const type of ["notify", "marked"]) {
+      while (!socket.frames.some((frame) => frame.type === type)) {
+        socket.send({ type: "sync", request: 1, have: {} });
+        await socket.next("synced");
+      }
+    }
+    const told = socket.frames.filter(({ type }) => type === "notify" || type === "marked");
+    expect(told).toMatchObject([
+      { type: "notify", notifications: [{ n: 20 }] },
+      { type: "marked", conversation: team, read_seq: 40 },
+    ]);
+  });
+
+  it("tells all sessions of the user that the read marker moved, and none when it did not", async () => {
     rig = await openReceiveRig();
     await rig.group(team, [ann, ben]);
     await say(3);
     const [one, other] = [await rig.connect(ben), await rig.connect(ben)];
     expect((await one.next("welcome")).conversations).toMatchObject([{ unread: 3 }]);
     await other.next("welcome");
-    one.send({ type: "read", conversation: team, seq: 5 });
-    expect(await other.next("marked")).toMatchObject({ conversation: team, read_seq: 5 });
+    one.send({ type: "read", conversation: team, seq: 4 });
+    const marked = { conversation: team, read_seq: 4 };
+    expect([await one.next("marked"), await other.next("marked")]).toMatchObject([marked, marked]);
+    for (const seq of [4, 2, 5]) one.send({ type: "read", conversation: team, seq });
+    for (const session of [one, other]) expect(await session.next("marked")).toMatchObject({ ...marked, read_seq: 5 });
     expect(await rig.access.state(ben, team)).toMatchObject({ read_seq: 5, unread: 1 });
   });
 

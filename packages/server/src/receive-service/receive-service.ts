@@ -15,20 +15,21 @@ import type {
 } from "../services.ts";
 import type { Settings } from "../settings.ts";
 import { createArrival } from "./arrival.ts";
+import { createBringing } from "./bringing.ts";
 import type { ClientLink } from "./client-link.ts";
 import { ConnectionRows } from "./connection-rows.ts";
 import { Connections } from "./connections.ts";
 import { DeliveryTick } from "./delivery-tick.ts";
 import { readEntriesPage } from "./entries-page.ts";
-import { HeadChecks } from "./head-checks.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Outbox } from "./outbox.ts";
 import { createPollSync } from "./poll-sync.ts";
 import { createSessionSync } from "./session-sync.ts";
 import type { ReceiveParts } from "./receive-parts.ts";
+import { SlowChecks } from "./slow-checks.ts";
 import { SocketAcceptor } from "./socket-acceptor.ts";
 import type { SocketConnection } from "./socket-connection.ts";
-import { UserChecks } from "./user-checks.ts";
+import { createUserNews } from "./user-news.ts";
 import { UserSocketCache } from "./user-socket-cache.ts";
 
 export type ReceiveServiceParts = {
@@ -39,8 +40,6 @@ export type ReceiveServiceParts = {
   readonly sendService: SendService;
   readonly admission: Admission;
   readonly rateLimits: RateLimits;
-  /** One machine of several: what it is told may be lost on the way, also that a user came into a conversation. */
-  readonly fleet?: boolean;
 };
 
 export type { ClientLink, SocketConnection };
@@ -82,8 +81,21 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
   const rows = new ConnectionRows({ directory: links.connections, machine, clock, log });
   const tick = new DeliveryTick({ clock, unsentBytesMax: settings.slowSessionBytes });
   const syncSession = createSessionSync({ stores, access, cache });
-  const arrival = createArrival(base, { access, cache, tick, syncSession });
-  const headChecks = new HeadChecks({ clock, cache, check: arrival.checkHeads, log });
+  const news = createUserNews({ stores, cache, tick });
+  const bringing = createBringing(base, {
+    access,
+    cache,
+    syncSession,
+    checkSoon: (user) => membershipChecks.soon(user),
+  });
+  const arrival = createArrival(base, { access, cache, tick, bringing, news });
+  const headChecks = new SlowChecks({
+    clock,
+    log,
+    all: () => cache.conversations.keys(),
+    check: arrival.checkHeads,
+  });
+  const membershipChecks = new SlowChecks({ clock, log, all: () => cache.users(), check: bringing.checkUsers });
   const heartbeats = new Heartbeats({ clock, cache, heartbeatMs: settings.heartbeatMs });
   const poll = createPollSync(base, {
     access,
@@ -93,7 +105,6 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     pollAnswersPerSecond: settings.pollAnswersPerSecond,
     draining: draining.signal,
   });
-  const userChecks = new UserChecks({ clock, cache, check: arrival.checkUser, log });
   const outbox = new Outbox(clock);
   const connections = new Connections();
   let acceptor: SocketAcceptor | undefined;
@@ -123,7 +134,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     draining.abort();
     heartbeats.stop();
     headChecks.stop();
-    userChecks.stop();
+    membershipChecks.stop();
     acceptor?.close();
     connections.stop();
     await links.connections.retire(machine).catch((error: unknown) => {
@@ -143,7 +154,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     },
 
     serve({ markers }) {
-      served = { ...parts, base, log, markers, cache, rows, tick, outbox, arrival, headChecks, syncSession };
+      served = { ...parts, base, log, markers, cache, rows, tick, outbox, bringing, news, headChecks, syncSession };
     },
 
     listen(server, { door }) {
@@ -157,7 +168,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
       links.machines.receive(machine, arrival.handle, stopped.signal);
       heartbeats.start();
       headChecks.start();
-      if (parts.fleet === true) userChecks.start();
+      membershipChecks.start();
       await renewLease();
     },
 

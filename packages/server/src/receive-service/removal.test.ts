@@ -1,7 +1,7 @@
 import { asConversationId, asMessageId, asUserId, type ConversationId, limits, type UserId } from "@tidings/protocol";
 import type { Stores } from "@tidings/core";
 import { afterEach, describe, expect, it } from "vitest";
-import { openReceiveRig, type ReceiveRig } from "../testing/receive-rig.ts";
+import { authenticate, openReceiveRig, type ReceiveRig } from "../testing/receive-rig.ts";
 
 /** A removal that comes while something else is under way. Ben stays and shows that entries arrive; Cleo is removed. */
 
@@ -92,6 +92,61 @@ describe("a removed member gets nothing from then on (G7)", () => {
     expect((await cleos.next("synced")).conversations).toEqual([]);
     expect((await cleos.next("synced")).conversations).toMatchObject([{ status: "ended", last_seq: 5 }]);
     expect(cleos.seqs(team)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it("when he is removed while his token is looked at once more", async () => {
+    const gate = { reached: Promise.withResolvers<void>(), opened: Promise.withResolvers<void>() };
+    let shown = 0;
+    rig = await openReceiveRig({
+      async authenticate(token) {
+        if (token === cleo) shown += 1;
+        if (token === cleo && shown === 2) {
+          gate.reached.resolve();
+          await gate.opened.promise;
+        }
+        return authenticate(token);
+      },
+    });
+    await rig.group(team, [ann, ben, cleo]);
+    const bens = await rig.connect(ben);
+    await bens.next("welcome");
+    const cleos = await rig.connect(cleo);
+    await gate.reached.promise;
+    // Whatever is read beside the second look has been read when this has arrived.
+    await say(1);
+    await bens.until(team, 5);
+    await removeCleo();
+    await bens.until(team, 6);
+    gate.opened.resolve();
+    expect((await cleos.next("welcome")).conversations).toEqual([]);
+    await say(2);
+    await bens.until(team, 8);
+    cleos.send({ type: "sync", request: 1, have: {} });
+    expect(await cleos.next("synced")).toMatchObject({ conversations: [] });
+    expect(cleos.seqs(team)).toEqual([]);
+  });
+
+  it("when somebody else's hello knows of later entries before his removal arrives", async () => {
+    const { gate, wrap } = gated({ port: "messages", method: "entries" });
+    let losing = false;
+    rig = await openReceiveRig({ stores: wrap, lose: ({ tell }) => losing && tell === "delivery" });
+    await rig.group(team, [ann, ben, cleo]);
+    const cleos = await rig.connect(cleo);
+    await cleos.next("synced");
+    gate.closed = true;
+    cleos.send({ type: "sync", request: 1, have: { [team]: 0 } });
+    await gate.reached.promise;
+    gate.closed = false;
+    losing = true;
+    await removeCleo();
+    await say(2);
+    const bens = await rig.connect(ben);
+    expect((await bens.next("welcome")).conversations).toMatchObject([{ head: 7 }]);
+    gate.opened.resolve();
+    expect(await cleos.next("ended")).toMatchObject({ conversation: team, last_seq: 5 });
+    cleos.send({ type: "sync", request: 2, have: {} });
+    while ((await cleos.next("synced")).request !== 2);
+    expect(Math.max(...cleos.seqs(team))).toBe(5);
   });
 
   it("when he is removed while his sync reads another conversation", async () => {

@@ -39,8 +39,11 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     const synced: SyncedConversationStatus[] = [];
     for (const id of ids) {
       let right = rights.get(id);
-      const old = access.endingsOf(user) !== endings || !hasSeenSince(right);
-      if (session.subscription(id) === undefined && old) right = await rightNow(user, id);
+      // Nothing is waited for between the last look at the endings and a subscription, so that it is his by right (G7).
+      for (let seen = endings; seen !== access.endingsOf(user) || !hasSeenSince(right); ) {
+        seen = access.endingsOf(user);
+        right = await rightTo(id, user);
+      }
       // What the user may not know of is left out, as if it did not exist.
       if (right === undefined || session.closed) continue;
       const head = heads.get(id)?.head ?? asSeq(0);
@@ -54,21 +57,20 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     return synced;
   };
 
-  /** What the user may read now; nothing came in between, so that a subscription that follows at once is his by right (G7). */
-  async function rightNow(user: UserId, id: ConversationId): Promise<Access | undefined> {
-    for (;;) {
-      const endings = access.endingsOf(user);
-      const right = (await access.accessAll(user, [id])).get(id);
-      if (access.endingsOf(user) === endings && hasSeenSince(right)) return right;
-    }
+  async function rightTo(id: ConversationId, user: UserId): Promise<Access | undefined> {
+    return (await access.accessAll(user, [id])).get(id);
   }
 
+  /** Would this machine know of a membership that ended after the right was read? If not, it is read again. */
   function hasSeenSince(right: Access | undefined): boolean {
     if (right?.checked === undefined || right.lastSeq !== undefined) return true;
     return cache.hasSeenSince(right.conversation, right.checked.seq);
   }
 
-  /** For a member: brings the subscription from the cursor to the head, as far as the budget goes. */
+  /**
+   * For a member: brings the subscription from the cursor to the head, as far as the budget goes. A right is good up to a
+   * head that was known before it was read: what came later may follow an entry that ended the membership (G7).
+   */
   async function pushFrom(
     session: Session,
     from: { right: Access; head: Seq; cursor: Seq; budget: SyncBudget },
@@ -77,13 +79,21 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     const conversation = cache.conversationAt(id, from.head);
     const subscription = session.subscription(id) ?? cache.subscribe(session, { conversation, sentSeq: from.cursor });
     subscription.sentSeq = from.cursor;
+    let { head } = from;
     let entriesLeft = limits.syncEntriesMax;
-    // Beyond what the right was compared with, only what arrives in order is his: it cuts him off where his membership ends (G7).
-    const checkedSeq = from.right.checked?.seq ?? asSeq(Number.MAX_SAFE_INTEGER);
-    const endSeq = (): number => Math.min(conversation.knownHead, Math.max(checkedSeq, conversation.arrivedSeq));
-    while (entriesLeft > 0 && subscription.sentSeq < endSeq() && isLive(subscription)) {
+    while (entriesLeft > 0 && subscription.sentSeq < conversation.knownHead && isLive(subscription)) {
+      if (subscription.sentSeq >= head) {
+        const further = conversation.knownHead;
+        const right = await rightTo(id, session.caller.user.user_id);
+        // The next sync tells him how far he may read.
+        if (right === undefined || right.lastSeq !== undefined) break;
+        head = further;
+        // Who left and came back may not read what was said between.
+        subscription.sentSeq = asSeq(Math.max(subscription.sentSeq, right.firstSeq - 1));
+        continue;
+      }
       const fromSeq = asSeq(subscription.sentSeq + 1);
-      const toSeq = asSeq(Math.min(endSeq(), subscription.sentSeq + entriesLeft));
+      const toSeq = asSeq(Math.min(head, subscription.sentSeq + entriesLeft));
       const entries = await readWithinBudget(messages, { conversation: id, fromSeq, toSeq }, from.budget);
       // Meanwhile a tick may have written part of it, or the membership may have ended.
       if (subscription.sentSeq !== fromSeq - 1 || !isLive(subscription)) continue;

@@ -2,6 +2,7 @@ import type { ConversationId, ErrorCode, SessionId } from "@tidings/protocol";
 import type { Caller } from "../services.ts";
 import type { ClientSocket } from "./client-link.ts";
 import type { Subscription } from "./local-conversation.ts";
+import type { News } from "./user-news.ts";
 
 /**
  * A session on a WebSocket that said who it is. Its state is small on purpose: a machine holds tens of thousands.
@@ -16,6 +17,8 @@ export class Session {
   joinedMeanwhile: Set<ConversationId> | undefined = new Set();
   /** More than the bound is unsent: bodies are withheld, heads follow when the socket has drained. */
   backlogged = false;
+  /** What it is told when it has drained, by what it is about; undefined for nothing. */
+  withheld: Map<string, News> | undefined;
   closed = false;
   /** Set by a ping, cleared by its pong. */
   awaitsPong = false;

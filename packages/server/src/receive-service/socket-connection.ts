@@ -9,7 +9,6 @@ import {
   type SendFrame,
   type SyncFrame,
   TidingsError,
-  type UserId,
 } from "@tidings/protocol";
 import { decideSocket, type SocketEvent, type SocketState } from "@tidings/core";
 import type { Caller, Target } from "../services.ts";
@@ -68,7 +67,9 @@ export class SocketConnection {
 
   handleDrained(): void {
     this.#webSocket.resume();
-    if (this.#session !== undefined) this.#parts.tick.drained(this.#session);
+    if (this.#session === undefined) return;
+    this.#parts.tick.drained(this.#session);
+    if (this.#session.joinedMeanwhile === undefined) this.#parts.news.tellWithheld(this.#session);
   }
 
   handleClosed(): void {
@@ -147,7 +148,7 @@ export class SocketConnection {
 
   /** Register, then read (design, 4.7): from the moment the row is in the Connection DB nothing that is read can be missed. */
   async #admit(hello: HelloFrame): Promise<void> {
-    const { settings, admission, authenticator, cache, rows } = this.#parts;
+    const { base, settings, access, admission, authenticator, cache, rows } = this.#parts;
     const admitted = admission.admit(hello.resume === true ? "resume" : "login");
     if (!admitted.ok) throw new TidingsError("busy", { retryAfterMs: admitted.retryAfterMs });
     const caller = await authenticator.authenticate(hello.token);
@@ -164,7 +165,21 @@ export class SocketConnection {
     this.#row = row;
     await row.registered;
     // Once more, now that whoever revokes a token finds this session: the token may have been revoked just before that.
-    const [[states, notified]] = await Promise.all([this.#readStates(user), authenticator.authenticate(hello.token)]);
+    await authenticator.authenticate(hello.token);
+    let states: readonly ConversationState[];
+    let notified: number;
+    let endings: number;
+    // A membership that ended while they were read is not among them: its end was told before there was anybody to tell
+    // it to. Nothing is waited for between the last look at the endings and the subscriptions (G7).
+    do {
+      if (this.#state !== "admitting") return;
+      endings = access.endingsOf(user);
+      const newest = base.stores.notifications.newest([user]);
+      [states, [notified = 0]] = await Promise.all([access.states(user), newest]);
+    } while (
+      access.endingsOf(user) !== endings ||
+      states.some(({ conversation, head }) => !cache.hasSeenSince(conversation, head))
+    );
     if (this.#state !== "admitting") return;
 
     const conversations = states.map((state) => {
@@ -192,27 +207,15 @@ export class SocketConnection {
     );
     const meanwhile = session.joinedMeanwhile ?? new Set();
     session.joinedMeanwhile = undefined;
-    for (const id of meanwhile) this.#parts.arrival.attach(session, id);
+    for (const id of meanwhile) this.#parts.bringing.attach(session, id);
+    this.#parts.news.tellWithheld(session);
     this.#enqueueSync({ have: hello.have });
-    if (hello.notified !== undefined && hello.notified < notified) this.#tellNotifications(session, hello.notified);
+    const after = hello.notified;
+    if (after !== undefined && after < notified) this.#guarded({}, () => this.#parts.news.tellAfter(session, after));
     const queued = this.#queued;
     this.#queued = [];
     for (const frame of queued) this.#serve(frame);
     this.#webSocket.resume();
-  }
-
-  /** A membership that ended while they were read is not among them: its end was told before there was anybody to tell (G7). */
-  async #readStates(user: UserId): Promise<[states: readonly ConversationState[], notified: number]> {
-    const { access, base, cache } = this.#parts;
-    for (;;) {
-      const endings = access.endingsOf(user);
-      const [states, [notified = 0]] = await Promise.all([
-        access.states(user),
-        base.stores.notifications.newest([user]),
-      ]);
-      const old = states.some(({ conversation, head }) => !cache.hasSeenSince(conversation, head));
-      if (access.endingsOf(user) === endings && !old) return [states, notified];
-    }
   }
 
   #open(caller: Caller): Session {
@@ -325,16 +328,6 @@ export class SocketConnection {
     });
   }
 
-  #tellNotifications(session: Session, after: number): void {
-    this.#guarded({}, async () => {
-      const list = await this.#parts.base.stores.notifications.list(session.caller.user.user_id, {
-        after,
-        limit: notificationsAtOnceMax,
-      });
-      if (list.length > 0) session.write(encodeFrame({ type: "notify", notifications: [...list] }));
-    });
-  }
-
   #guarded(about: About, action: () => Promise<void>): void {
     action().catch((error: unknown) => this.#answer(toTidingsError(error, this.#parts.base.log), about));
   }
@@ -365,17 +358,24 @@ export class SocketConnection {
 
   #close(code: number, reason: string): void {
     this.#state = "ended";
+    // Not when the client has answered the close: until then he would be sent entries, and keep his place (G7, G8).
+    this.#leave();
     // The client's own close has to be read.
     this.#webSocket.resume();
     this.#webSocket.close(code, reason);
   }
 
   #cleanUp(): void {
+    this.#pending.end(this.#socket);
+    this.#leave();
+  }
+
+  /** Takes the session out of everything that it is in. Again does nothing. */
+  #leave(): void {
     this.#cancelTimer?.();
     this.#queued = [];
     const session = this.#session;
-    this.#pending.end(this.#socket);
-    if (session === undefined) return;
+    if (session === undefined || session.closed) return;
     session.closed = true;
     this.#parts.cache.removeSession(session);
     if (this.#row !== undefined) this.#parts.rows.release(this.#row);
@@ -394,6 +394,5 @@ const queuedFramesMax = 2_048;
 const badFramesMax = 20;
 /** Of one session; each holds a message until the store has it. */
 const sendsUnderWayMax = 1_000;
-const notificationsAtOnceMax = 200;
 /** A client that heard goodbye has this long beyond its time before it is closed. */
 const goodbyeGraceMs = 2_000;

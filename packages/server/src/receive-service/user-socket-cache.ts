@@ -99,8 +99,8 @@ export class UserSocketCache {
     this.#dropFrom(subscription);
   }
 
-  *usersWithSessions(): IterableIterator<UserId> {
-    for (const [id, user] of this.#users) if (user.sessions.length > 0) yield id;
+  users(): IterableIterator<UserId> {
+    return this.#users.keys();
   }
 
   *sessions(): IterableIterator<Session> {

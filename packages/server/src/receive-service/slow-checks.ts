@@ -1,0 +1,82 @@
+import type { Clock } from "@tidings/core";
+import type { Logger } from "pino";
+
+/**
+ * The machine's own slow clock (design, 4.6 and 4.7): what sessions just registered for is checked a moment later, and all
+ * that is here once in a while, the heads of conversations and the memberships of users. Whatever a lossy push missed is
+ * found by this.
+ */
+export class SlowChecks<Id> {
+  readonly #clock: Clock;
+  readonly #all: () => Iterator<Id>;
+  readonly #check: (ids: readonly Id[]) => Promise<void>;
+  readonly #log: Logger;
+  readonly #fresh = new Set<Id>();
+  #walk: Iterator<Id> | undefined;
+  #cancel: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(options: {
+    clock: Clock;
+    /** Begins a walk over everything that is here. */
+    all: () => Iterator<Id>;
+    check: (ids: readonly Id[]) => Promise<void>;
+    log: Logger;
+  }) {
+    this.#clock = options.clock;
+    this.#all = options.all;
+    this.#check = options.check;
+    this.#log = options.log;
+  }
+
+  /** Look at this one in the next round. */
+  soon(id: Id): void {
+    this.#fresh.add(id);
+  }
+
+  start(): void {
+    this.#cancel = this.#clock.after(roundMs, () => {
+      this.#round()
+        .catch((error: unknown) =>
+          this.#log.warn({ err: error }, "What is here could not be compared with the databases; it is tried again."),
+        )
+        .finally(() => {
+          if (!this.#stopped) this.start();
+        });
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+  }
+
+  async #round(): Promise<void> {
+    const fresh = [...this.#fresh];
+    this.#fresh.clear();
+    for (let begin = 0; begin < fresh.length; begin += chunkMax) {
+      await this.#check(fresh.slice(begin, begin + chunkMax));
+    }
+    const chunk = this.#nextChunk();
+    if (chunk.length > 0) await this.#check(chunk);
+  }
+
+  /** Walks over all, a chunk a round: 2,000 take a second, 50,000 take 25. */
+  #nextChunk(): Id[] {
+    const chunk: Id[] = [];
+    this.#walk ??= this.#all();
+    while (chunk.length < roundMax) {
+      const next = this.#walk.next();
+      if (next.done) {
+        this.#walk = undefined;
+        break;
+      }
+      chunk.push(next.value);
+    }
+    return chunk;
+  }
+}
+
+const roundMs = 1_000;
+const chunkMax = 500;
+const roundMax = 2_000;
