@@ -2,7 +2,7 @@ import type { Clock, FleetEngines, Links, Random, Stores } from "@tidings/core";
 import type { Logger } from "pino";
 import type { MachineId } from "@tidings/protocol";
 import { createAdmission } from "./admission/admission.ts";
-import { createRateLimits } from "./admission/rate-limits.ts";
+import { createRateLimits, type RateLimits } from "./admission/rate-limits.ts";
 import { createAccessService } from "./group-service/access-service.ts";
 import { createGroupService } from "./group-service/group-service.ts";
 import type { GroupService } from "./group-service/group-service-types.ts";
@@ -40,6 +40,7 @@ export type Machine = Running & {
   readonly markers: MarkerService;
   readonly receive: ReceiveMachine;
   readonly gauges: MachineGauges;
+  readonly rateLimits: RateLimits;
 };
 
 /** For metrics, and for whoever checks that nothing grows. */
@@ -63,13 +64,14 @@ export function composeMachine(options: MachineOptions): Machine {
   const access = createAccessService(base, { cachesAre: "hints" });
   const users = createUserLookup(stores.accounts);
   const sendService = createSendService(base, { access, users, take: logged.take });
+  const rateLimits = createRateLimits(settings, clock);
   const receive = createReceiveService(base, {
     links,
     settings,
     access,
     sendService,
     authenticator,
-    rateLimits: createRateLimits(settings, clock),
+    rateLimits,
     admission: createAdmission({ ...settings, clock, random }),
   });
   const groups = createGroupService(base, access);
@@ -107,6 +109,7 @@ export function composeMachine(options: MachineOptions): Machine {
     access,
     markers,
     receive,
+    rateLimits,
     gauges: { waitingForLog: () => logged.waiting, worker: worker.gauges },
     async run() {
       await Promise.all(running.map((part) => part.run()));

@@ -1,7 +1,4 @@
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Clock, Links, Random, Stores } from "@tidings/core";
-import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { createAccounts } from "./accounts/accounts.ts";
@@ -20,6 +17,7 @@ import { createReceiveService } from "./receive-service/receive-service.ts";
 import { createSendService } from "./send-service/send-service.ts";
 import { createUserLookup } from "./send-service/user-lookup.ts";
 import type { Base } from "./services.ts";
+import { createServing, type ServingState, type Tidings } from "./serving.ts";
 import type { Settings } from "./settings.ts";
 
 export type TidingsOptions = {
@@ -33,17 +31,6 @@ export type TidingsOptions = {
   readonly storeCounts: () => { commits: number; appends: number; waiting: number };
 };
 
-/** A composed Tidings: all services in one process, over whatever engines it was given. */
-export type Tidings = {
-  /** Starts everything and listens; resolves with the address when requests are served. */
-  start(): Promise<{ url: string; port: number }>;
-  /** Takes nothing new, sends the sessions away over `drainMs`, finishes what is under way. */
-  drain(): Promise<void>;
-  /** Ends at once. What was acknowledged is stored; clients come back and sync. */
-  stop(): Promise<void>;
-  readonly app: FastifyInstance;
-};
-
 /**
  * Puts the services together in the change-data-capture pipeline:
  *
@@ -54,11 +41,10 @@ export type Tidings = {
 export async function composeTidings(options: TidingsOptions): Promise<Tidings> {
   const { stores, links, settings, clock, random, log } = options;
   const base: Base = { stores, clock, random, log };
-  let listeningPort = settings.port;
-  let isDraining = false;
+  const state: ServingState = { port: settings.port, isDraining: false };
 
   const registry = new Registry();
-  const door = createDoor(settings, () => listeningPort);
+  const door = createDoor(settings, () => state.port);
   const rateLimits = createRateLimits(settings, clock);
   const access = createAccessService(base);
   const { accounts, authenticator } = await createAccounts(base, {
@@ -105,40 +91,12 @@ export async function composeTidings(options: TidingsOptions): Promise<Tidings> 
     rateLimits,
     door,
     registry,
-    isDraining: () => isDraining,
+    isDraining: () => state.isDraining,
   });
   receiveService.serve({ markers });
   receiveService.listen(app.server, { door });
 
   // In the order in which they are stopped: whoever feeds others first.
   const running = [receiveService, groupWorker, notifier.consumer, messagingWorker];
-  let ended: Promise<unknown> | undefined;
-
-  return {
-    app,
-    async start() {
-      ended = Promise.all(running.map((part) => part.run()));
-      await app.listen({ host: settings.host, port: settings.port });
-      listeningPort = portOf(app.server);
-      const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
-      return { url: `http://${host}:${listeningPort}`, port: listeningPort };
-    },
-    async drain() {
-      isDraining = true;
-      for (const part of running) await part.drain();
-      await app.close();
-      await ended;
-    },
-    async stop() {
-      isDraining = true;
-      for (const part of running) await part.stop();
-      app.server.closeAllConnections();
-      await app.close();
-      await ended;
-    },
-  };
-}
-
-function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
+  return createServing({ app, settings, running, state });
 }

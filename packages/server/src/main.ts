@@ -8,6 +8,7 @@ import { checkDisk } from "./doctor/check-disk.ts";
 import { checkSettings } from "./doctor/check-settings.ts";
 import { type Finding, findingLines } from "./doctor/finding.ts";
 import { findDataFolder, openDataFolder } from "./real/data-folder.ts";
+import { machineRoles } from "./machine-roles.ts";
 import { createRealClock } from "./real/real-clock.ts";
 import { createRealRandom } from "./real/real-random.ts";
 import { parseSettings, type Settings, SettingsError, settingsHelp, unknownVariables } from "./settings.ts";
@@ -62,6 +63,11 @@ async function main(): Promise<number> {
 }
 
 async function serve(settings: Settings): Promise<number> {
+  if (machineRoles.some((role) => !settings.roles.includes(role))) {
+    throw new SettingsError([
+      "A server with its database inside does everything: --roles are for machines of a fleet.",
+    ]);
+  }
   if (process.env["TIDINGS_END_WITH_PARENT"] === "1") endWithParent();
   const log = pino({ level: settings.logLevel }, pino.destination(2));
   for (const name of unknownVariables(process.env)) log.warn(`${name} is not one of our variables.`);

@@ -13,7 +13,11 @@ export interface LocalAuthenticator extends Authenticator {
   forgetTokens(user: UserId): void;
 }
 
-export function createLocalAuthenticator(accounts: Stores["accounts"], clock: Clock): LocalAuthenticator {
+export function createLocalAuthenticator(
+  accounts: Stores["accounts"],
+  clock: Clock,
+  tokensLiveMs = Number.POSITIVE_INFINITY,
+): LocalAuthenticator {
   const known = new LruMap<TokenId, Known>(knownMax, (token, { caller }) => unlink(caller.user.user_id, token));
   const tokensOf = new Map<UserId, readonly TokenId[]>();
   /** Counts the changes: what was read before one and arrives after it is not kept. */
@@ -23,7 +27,7 @@ export function createLocalAuthenticator(accounts: Stores["accounts"], clock: Cl
     async authenticate(token) {
       const parts = parseToken(token);
       if (parts === undefined) throw new TidingsError("token-invalid");
-      const found = known.get(parts.id) ?? (await read(parts.id));
+      const found = liveOnly(known.get(parts.id)) ?? (await read(parts.id));
       // Whoever holds no valid secret learns nothing about the token, not even that it was revoked.
       if (found === undefined || !secretMatches(parts.secret, found.secretHash)) {
         throw new TidingsError("token-invalid");
@@ -40,6 +44,10 @@ export function createLocalAuthenticator(accounts: Stores["accounts"], clock: Cl
     },
   };
 
+  function liveOnly(one: Known | undefined): Known | undefined {
+    return one === undefined || clock.monotonicMs() < one.untilMs ? one : undefined;
+  }
+
   async function read(id: TokenId): Promise<Known | undefined> {
     for (;;) {
       const before = changes;
@@ -47,7 +55,12 @@ export function createLocalAuthenticator(accounts: Stores["accounts"], clock: Cl
       if (changes !== before) continue;
       if (found === undefined) return undefined;
       const { secretHash, revokedAtMs } = found.token;
-      const entry = { secretHash, revoked: revokedAtMs !== undefined, caller: toCaller(found.token, found.account) };
+      const entry = {
+        secretHash,
+        revoked: revokedAtMs !== undefined,
+        caller: toCaller(found.token, found.account),
+        untilMs: clock.monotonicMs() + tokensLiveMs,
+      };
       known.set(id, entry);
       link(found.account.user, id);
       return entry;
@@ -66,7 +79,12 @@ export function createLocalAuthenticator(accounts: Stores["accounts"], clock: Cl
   }
 }
 
-type Known = { readonly secretHash: string; readonly revoked: boolean; readonly caller: Caller };
+type Known = {
+  readonly secretHash: string;
+  readonly revoked: boolean;
+  readonly caller: Caller;
+  readonly untilMs: number;
+};
 
 /** At some 500 bytes a token. */
 const knownMax = 100_000;

@@ -24,7 +24,7 @@ export function addHealth(app: FastifyInstance, parts: HttpAppParts): void {
 }
 
 /** Do the databases read and write? Asked once a second at most, however often anybody wants to know. */
-function createStoreCheck({ base: { stores, clock } }: HttpAppParts): () => Promise<void> {
+function createStoreCheck({ base: { stores, clock }, checkWritable }: HttpAppParts): () => Promise<void> {
   let last: { readonly atMs: number; readonly outcome: Promise<void> } | undefined;
   return () => {
     const nowMs = clock.monotonicMs();
@@ -37,7 +37,7 @@ function createStoreCheck({ base: { stores, clock } }: HttpAppParts): () => Prom
     const answers = Promise.all([
       stores.messages.heads([nowhere]),
       // Whether a message could be stored is known only to whoever tries: the writing side may have ended while reads go on.
-      stores.messages.append(unstored),
+      checkWritable === undefined ? stores.messages.append(unstored) : checkWritable(),
       stores.groups.group(nowhere),
       stores.accounts.find({ users: [nobody] }),
     ]);

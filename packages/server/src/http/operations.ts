@@ -2,6 +2,7 @@ import { type HttpOperation, type HttpOperationName, httpOperations, TidingsErro
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from "fastify";
 import type { Origin } from "../accounts/account-service-types.ts";
 import type { Caller } from "../services.ts";
+import type { MachineRole } from "../machine-roles.ts";
 import { createAccountHandlers } from "./handlers/account-handlers.ts";
 import { createConversationHandlers } from "./handlers/conversation-handlers.ts";
 import { createGroupHandlers } from "./handlers/group-handlers.ts";
@@ -50,7 +51,8 @@ function addOperation(
     underWay,
   }: { name: HttpOperationName; operation: HttpOperation; handle: Handle; underWay: RequestsUnderWay },
 ): void {
-  const { door } = parts;
+  const { door, roles } = parts;
+  const role = roleOf(name);
   const checkParams = validator(operation.params);
   const checkQuery = validator(operation.query);
   const readQuery = createQueryReader(operation.query);
@@ -63,6 +65,8 @@ function addOperation(
     // Before the body is read: nobody is listened to for long whose token is not known.
     onRequest: operation.auth ? createCallerCheck(name, parts, underWay) : createAddressCheck(parts),
     async handler(request, reply) {
+      if (roles?.has(role) === false)
+        throw new TidingsError("not-found", { detail: `This machine has no role ${role}.` });
       const answer = await handle({
         caller: request.caller,
         params: checkParams(request.params),
@@ -91,6 +95,12 @@ function isEncoded(answer: unknown): answer is { readonly json: string } {
 function checkNoBody(body: unknown): undefined {
   const isEmpty = body === undefined || body === null || (typeof body === "object" && Object.keys(body).length === 0);
   if (!isEmpty) throw new TidingsError("invalid-request", { detail: "This operation takes no body." });
+}
+
+/** Which part of the drawing an operation belongs to. */
+function roleOf(name: HttpOperationName): MachineRole {
+  if (sends.has(name)) return "send";
+  return name === "sync" || name === "entries" ? "receive" : "group";
 }
 
 const sends: ReadonlySet<HttpOperationName> = new Set(["sendMessage", "sendDirect"]);

@@ -4,6 +4,7 @@ import type { AccountService } from "../accounts/account-service-types.ts";
 import type { RateLimits } from "../admission/rate-limits.ts";
 import type { GroupService } from "../group-service/group-service-types.ts";
 import type { AccessService, Authenticator, Base, MarkerService, ReceiveService, SendService } from "../services.ts";
+import type { MachineRole } from "../machine-roles.ts";
 import type { Settings } from "../settings.ts";
 import type { PendingConnections } from "./pending-connections.ts";
 
@@ -21,6 +22,10 @@ export type HttpAppParts = {
   readonly rateLimits: RateLimits;
   readonly door: Door;
   readonly registry: Registry;
+  /** What this machine does, where it is one of a fleet; absent: everything. */
+  readonly roles?: ReadonlySet<MachineRole>;
+  /** Asked by /readyz, in place of an append: rejects if nothing can be written. */
+  readonly checkWritable?: () => Promise<void>;
   /** Asked by /readyz: a machine that drains is not ready. */
   readonly isDraining: () => boolean;
 };

@@ -3,9 +3,10 @@ import { signUpOverWire } from "@tidings/contract";
 import type { Stores } from "@tidings/core";
 import { createMemoryLinks } from "@tidings/engine-memory";
 import { pino } from "pino";
-import { composeTidings, type Tidings } from "../compose.ts";
+import { composeTidings } from "../compose.ts";
 import { createRealClock } from "../real/real-clock.ts";
 import { createRealRandom } from "../real/real-random.ts";
+import type { Tidings } from "../serving.ts";
 import { parseSettings } from "../settings.ts";
 
 /** Databases that a composed system runs on; `crash` leaves other stores behind. */

@@ -1,0 +1,67 @@
+import type { FleetEngines } from "@tidings/core";
+import { Registry } from "prom-client";
+import { createAccounts } from "./accounts/accounts.ts";
+import { composeMachine } from "./compose-machine.ts";
+import type { TidingsOptions } from "./compose.ts";
+import { createHttpApp } from "./http/app.ts";
+import { createDoor } from "./http/door.ts";
+import { isMachineRole } from "./machine-roles.ts";
+import { registerMetrics } from "./metrics.ts";
+import { createServing, type ServingState, type Tidings } from "./serving.ts";
+
+/**
+ * A machine of a fleet with its doors: the services of the log pipeline as far as `settings.roles` go, HTTP and WebSockets. A machine
+ * without a role refuses what belongs to it, so that a balancer which is set up wrongly is found out at once.
+ */
+export async function composeFleetMachine(
+  options: TidingsOptions & { readonly fleet: FleetEngines },
+): Promise<Tidings> {
+  const { stores, links, fleet, settings, clock, random, log } = options;
+  const roles = new Set(settings.roles.filter(isMachineRole));
+  const state: ServingState = { port: settings.port, isDraining: false };
+  const registry = new Registry();
+  const door = createDoor(settings, () => state.port);
+  const { accounts, authenticator } = await createAccounts(
+    { stores, clock, random, log },
+    {
+      settings,
+      tellRevoked: (user, token) => machine.receive.tellRevoked(user, token),
+      tokensLiveMs,
+    },
+  );
+  const machine = composeMachine({ stores, links, fleet, roles, settings, clock, random, log, authenticator });
+  const { access, groups, markers, sendService, receive, rateLimits } = machine;
+  registerMetrics(registry, {
+    receive: receive.gauges,
+    store: options.storeCounts,
+    queued: machine.gauges.waitingForLog,
+    setAside: () => 0,
+    ...(roles.has("worker") && { worker: machine.gauges.worker }),
+    feed: () => stores.feed.positions(),
+  });
+  const app = createHttpApp({
+    base: { stores, clock, random, log },
+    settings,
+    authenticator,
+    access,
+    groups,
+    accounts,
+    markers,
+    sendService,
+    receiveService: receive,
+    rateLimits,
+    door,
+    registry,
+    roles,
+    // A record of the log would wait for a worker, of whom this machine's readiness must not depend.
+    checkWritable: async () => {
+      await fleet.log.end(0);
+    },
+    isDraining: () => state.isDraining,
+  });
+  if (roles.has("receive")) receive.listen(app.server, { door });
+  return createServing({ app, settings, running: [machine], state });
+}
+
+/** A token that was revoked at another machine is good for so long at most where the message about it was lost. */
+const tokensLiveMs = 5_000;
