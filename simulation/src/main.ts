@@ -9,6 +9,9 @@ import { Totals } from "./run/totals.ts";
 
 /** `npm run simulate`: many seeds, on every core; see README.md. */
 
+/** Of what one run lacks. */
+const linesMax = 10;
+
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "100" },
@@ -113,5 +116,3 @@ function whole(name: string, text: string): number {
 function drawSeed(): number {
   return Math.floor(Math.random() * 2 ** 31);
 }
-
-const linesMax = 10;
