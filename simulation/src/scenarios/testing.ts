@@ -122,7 +122,9 @@ function connect(
   return socket;
 }
 
-export const highWaterBytes = 16_384;
+const highWaterBytes = 16_384;
+/** As a world has it. */
+export const slowSessionBytes = 16_384;
 
 /** Starts the fleet and its people, and lets them find each other. */
 export async function begin(world: World): Promise<void> {

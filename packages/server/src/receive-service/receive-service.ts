@@ -81,7 +81,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
   const cache = new UserSocketCache();
   const rows = new ConnectionRows({ directory: links.connections, machine, clock, log });
   const tick = new DeliveryTick({ clock, unsentBytesMax: settings.slowSessionBytes });
-  const syncSession = createSessionSync({ stores, access, cache });
+  const syncSession = createSessionSync({ stores, access, cache, unsentBytesMax: settings.slowSessionBytes });
   const arrival = createArrival(base, { access, cache, tick, syncSession });
   const headChecks = new HeadChecks({ clock, cache, check: arrival.checkHeads, log });
   const heartbeats = new Heartbeats({ clock, cache, heartbeatMs: settings.heartbeatMs });
