@@ -101,7 +101,7 @@ function populate(world: World, count: number) {
   const [owner] = users;
   const groups: (typeof users)[] = [users, users.slice(0, Math.min(Math.ceil(count / 2), groupSizes[0]))];
   for (const size of groupSizes) {
-    for (let begin = 0; begin + size <= Math.max(count, size) && begin < count; begin += size * groupSpread) {
+    for (let begin = 0; begin + size <= Math.max(count, size) && begin < count; begin += size) {
       groups.push(users.slice(begin, begin + size));
     }
   }
@@ -113,9 +113,8 @@ function populate(world: World, count: number) {
   );
 }
 
+/** Everybody of a crowd is in one of each. */
 const groupSizes = [12, 5, 2] as const;
-/** Only every other dozen, five and pair of a crowd has a group. */
-const groupSpread = 2;
 
 /** A third of the devices comes back anew, to wherever the balancer sends them, and a worker is replaced. */
 async function beginAnew(world: World): Promise<void> {
