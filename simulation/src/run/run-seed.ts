@@ -138,4 +138,4 @@ const convergeMsMax = 75_000;
 const disturbancesShort = 12;
 const shortMs = 15_000;
 /** Many clients each do less, as many people in real groups do. */
-const pauseMsMean = (clients: number): number => Math.max(800, clients * 400);
+const pauseMsMean = (clients: number): number => Math.max(1_000, (clients - 50) * 500);
