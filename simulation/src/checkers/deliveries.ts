@@ -47,9 +47,14 @@ export class Deliveries {
     if (from_seq !== last + 1) {
       this.#report("G3", `${client.place} was given ${conversation} from ${from_seq} on and held ${last}.`);
     }
+    const lastSeq = from_seq + entries.length - 1;
+    // What he may read ends somewhere and has no hole, so that the last one speaks for all.
+    if (!this.#truth.mayRead(conversation, client.user, lastSeq)) {
+      this.#report("G7", `${client.place} (${client.user}) was given ${conversation} ${lastSeq}, and may not read it.`);
+    }
+    this.entries += entries.length;
     for (const [index, entry] of entries.entries()) {
       const seq = from_seq + index;
-      this.entries += 1;
       const there = this.#truth.entry(conversation, seq);
       if (there === undefined)
         this.#report("G1", `${client.place} was given ${conversation} ${seq}, which is not stored.`);
@@ -58,9 +63,6 @@ export class Deliveries {
           "G3",
           `${client.place} was given another ${conversation} ${seq} than is stored: ${JSON.stringify(entry)}`,
         );
-      }
-      if (!this.#truth.mayRead(conversation, client.user, seq)) {
-        this.#report("G7", `${client.place} (${client.user}) was given ${conversation} ${seq}, and may not read it.`);
       }
     }
   }

@@ -21,11 +21,8 @@ async function checkStoreIsImageOfLog({ servers, partitions, watch }: World): Pr
     const [wanted, found] = await Promise.all([stores.messages.entries(range), real.entries(range)]);
     const different = wanted.findIndex((entry, index) => entry.json !== found[index]?.json);
     if (different >= 0 || wanted.length !== found.length) {
-      watch.report(
-        "inside",
-        `${conversation} has ${found.length} entries in the store and ${wanted.length} by its log; ` +
-          `the first other one is ${different + 1}.`,
-      );
+      const lengths = `${found.length} entries in the store and ${wanted.length} by its log`;
+      watch.report("inside", `${conversation} has ${lengths}; the first other one is ${different + 1}.`);
     }
     if (known.length !== found.length) {
       watch.report("G1", `${conversation} had ${known.length} entries stored, and has ${found.length}.`);

@@ -1,4 +1,12 @@
-import { directUsers, type ConversationId, type Entry, type MessageId, type Seq, type UserId } from "@tidings/protocol";
+import {
+  asSeq,
+  directUsers,
+  type ConversationId,
+  type Entry,
+  type MessageId,
+  type Seq,
+  type UserId,
+} from "@tidings/protocol";
 
 export type TrueEntry = {
   readonly seq: Seq;
@@ -40,9 +48,9 @@ export class Truth {
   }
 
   stays(conversation: ConversationId, user: UserId): readonly Stay[] {
-    const pair = directUsers(conversation);
-    if (pair !== undefined) return pair.includes(user) ? [{ joinedSeq: 1 as Seq }] : [];
-    return this.#stays.get(conversation)?.get(user) ?? [];
+    const known = this.#stays.get(conversation)?.get(user);
+    if (known !== undefined) return known;
+    return directUsers(conversation)?.includes(user) === true ? [{ joinedSeq: asSeq(1) }] : [];
   }
 
   /** The stay that goes on. */

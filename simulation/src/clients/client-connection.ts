@@ -18,7 +18,7 @@ export class OrderedPipe<Segment> {
   readonly #arrived: Segment[] = [];
   /** Written and not arrived. */
   bytesUnderWay = 0;
-  /** Hears when everything has arrived. */
+  /** Hears once when everything has arrived. */
   onEmpty: (() => void) | undefined;
 
   constructor(
@@ -78,11 +78,12 @@ export class OrderedPipe<Segment> {
     });
   }
 
-  /** The sender learns that it arrived; it shares the event, which saves half of all events. */
+  /** The sender learns that it arrived, in the same event, which saves half of all events. */
   #acknowledge(bytes: number): void {
     this.bytesUnderWay -= bytes;
     const { onEmpty } = this;
     if (this.bytesUnderWay === 0 && onEmpty !== undefined && this.#from.alive) {
+      this.onEmpty = undefined;
       this.#from.at(this.#network.timeline.nowMs, () => onEmpty());
     }
   }

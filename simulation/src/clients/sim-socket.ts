@@ -46,7 +46,6 @@ export class SimSocket {
     this.#highWaterBytes = options.highWaterBytes;
     this.#down = new OrderedPipe(network, { from: server, to: client, bytesPerMs, handle: (it) => this.#comeDown(it) });
     this.#up = new OrderedPipe(network, { from: client, to: server, bytesPerMs, handle: (it) => this.#comeUp(it) });
-    this.#down.onEmpty = () => this.#drained();
     this.#forget.push(
       network.onChange(() => this.#networkChanged()),
       server.onDeath(() => this.#break("client", this.#network.delay())),
@@ -128,13 +127,31 @@ export class SimSocket {
     if (this.#serverOver) return false;
     if (this.#gathering === undefined) {
       this.#gathering = [];
-      if (!this.#corked) this.server.at(this.#network.timeline.nowMs, () => this.#flush());
+      if (!this.#corked) this.#flushSoon();
     }
     this.#gathering.push(frame);
     this.#down.bytesUnderWay += frame.length;
     this.unsentBytesMost = Math.max(this.unsentBytesMost, this.#down.bytesUnderWay);
-    if (this.#down.bytesUnderWay >= this.#highWaterBytes) this.#needDrain = true;
+    if (this.#down.bytesUnderWay >= this.#highWaterBytes) {
+      this.#needDrain = true;
+      this.#down.onEmpty = () => this.#drained();
+    }
     return !this.#needDrain;
+  }
+
+  /** One event for all sockets of the machine that were written to: a message goes to many. */
+  #flushSoon(): void {
+    const waiting = flushing.get(this.server);
+    if (waiting !== undefined) {
+      waiting.push(this);
+      return;
+    }
+    const sockets: SimSocket[] = [this];
+    flushing.set(this.server, sockets);
+    this.server.at(this.#network.timeline.nowMs, () => {
+      flushing.delete(this.server);
+      for (const socket of sockets) socket.#flush();
+    });
   }
 
   #flush(): void {
@@ -149,7 +166,11 @@ export class SimSocket {
   }
 
   #drained(): void {
-    if (!this.#needDrain || this.#gathering !== undefined || this.#serverOver) return;
+    if (!this.#needDrain || this.#serverOver) return;
+    if (this.#gathering !== undefined) {
+      this.#down.onEmpty = () => this.#drained();
+      return;
+    }
     this.#needDrain = false;
     this.#connection?.handleDrained();
   }
@@ -256,6 +277,8 @@ export function webSocketClass(open: () => SimSocket): WebSocketConstructor {
     }
   };
 }
+
+const flushing = new WeakMap<SimProcess, SimSocket[]>();
 
 /** As `ws` has it: who does not answer a close is cut off. */
 const closeTimeoutMs = 2_000;

@@ -108,7 +108,9 @@ export class EngineServer {
     this.#syncing = this.#waiting;
     this.#waiting = [];
     const { fsyncMsMin, fsyncMsMax } = this.#disk;
-    const doneMs = this.#timeline.nowMs + this.#random.between(fsyncMsMin, fsyncMsMax);
+    // Who has his answer already does not hurry.
+    const lazyMs = this.#syncing.some(({ isDone }) => isDone) ? lazySyncMs : 0;
+    const doneMs = this.#timeline.nowMs + lazyMs + this.#random.between(fsyncMsMin, fsyncMsMax);
     this.#process.at(doneMs, () => {
       const synced = this.#syncing;
       this.#syncing = [];
@@ -152,6 +154,8 @@ type WaitingCall = Omit<JournalCall, "atMs"> & {
   readonly reject: (error: unknown) => void;
 };
 
+/** When an operating system writes by itself what nobody asked it to sync. */
+const lazySyncMs = 500;
 /** Calls that wait for the disk; more are refused. */
 const waitingCallsMax = 10_000;
 

@@ -27,8 +27,8 @@ export class Network {
   readonly timeline: Timeline;
   weather: Weather = fairWeather;
   readonly #random: Prng;
-  /** `from>to` by places: nothing passes in this direction. */
-  readonly #cuts = new Set<string>();
+  /** From a place to which others nothing passes. */
+  readonly #cuts = new Map<string, Set<string>>();
   readonly #changeWatchers = new Set<() => void>();
 
   constructor(timeline: Timeline, random: Prng) {
@@ -64,25 +64,32 @@ export class Network {
   }
 
   isCut(from: string, to: string): boolean {
-    return this.#cuts.size > 0 && this.#cuts.has(`${from}>${to}`);
+    return this.#cuts.size > 0 && this.#cuts.get(from)?.has(to) === true;
   }
 
   /** Nothing passes from one to the other any more; with `both`, nor back. */
   cut(from: string, to: string, direction: "both" | "one-way" = "both"): void {
-    this.#cuts.add(`${from}>${to}`);
-    if (direction === "both") this.#cuts.add(`${to}>${from}`);
+    this.#add(from, to);
+    if (direction === "both") this.#add(to, from);
     for (const watcher of [...this.#changeWatchers]) watcher();
   }
 
   /** Ends all cuts, or those between two places. */
   heal(between?: readonly [string, string]): void {
     if (between === undefined) this.#cuts.clear();
-    else for (const [a, b] of [between, [between[1], between[0]] as const]) this.#cuts.delete(`${a}>${b}`);
+    else for (const [a, b] of [between, [between[1], between[0]] as const]) this.#remove(a, b);
     for (const watcher of [...this.#changeWatchers]) watcher();
   }
 
-  get cutsNow(): number {
-    return this.#cuts.size;
+  #add(from: string, to: string): void {
+    const others = this.#cuts.get(from) ?? new Set();
+    this.#cuts.set(from, others.add(to));
+  }
+
+  #remove(from: string, to: string): void {
+    const others = this.#cuts.get(from);
+    others?.delete(to);
+    if (others?.size === 0) this.#cuts.delete(from);
   }
 
   /** Hears that something was cut or healed; the answer ends it. */

@@ -65,7 +65,8 @@ export class SimProcess {
     const timeline = this.#timeline;
     const startedMs = timeline.nowMs;
     const after = (delayMs: number, action: () => void) => {
-      const event = timeline.at(timeline.nowMs + Math.max(0, delayMs) / rate, this, action);
+      const waitMs = delayMs <= 0 ? 0 : Math.max(delayMs / rate, timerMsMin);
+      const event = timeline.at(timeline.nowMs + waitMs, this, action);
       return () => {
         event.action = undefined;
       };
@@ -100,4 +101,6 @@ export type Skew = {
   readonly drift: number;
 };
 
+/** A wait that is shorter than what a sum of floating-point numbers can tell would stand still for ever. */
+const timerMsMin = 0.01;
 const simulationStartMs = 1_700_000_000_000;

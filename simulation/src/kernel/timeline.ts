@@ -1,3 +1,4 @@
+import { invariant } from "@tidings/core";
 import { EventHeap } from "./event-heap.ts";
 
 /**
@@ -16,6 +17,7 @@ export class Timeline {
   readonly thrown: unknown[] = [];
   readonly #heap = new EventHeap<TimedEvent>();
   #order = 0;
+  #eventsNow = 0;
 
   /** Runs `action` at that time, in the process if one is given: not at all if it is dead then, later if it is stalled. */
   at(atMs: number, host: EventHost | undefined, action: () => void): TimedEvent {
@@ -77,6 +79,8 @@ export class Timeline {
         this.#heap.push(event);
         continue;
       }
+      this.#eventsNow = event.atMs === this.nowMs ? this.#eventsNow + 1 : 0;
+      invariant(this.#eventsNow < eventsAtOneTimeMax, "Time goes on: something sets timers of 0 ms for ever.");
       this.nowMs = event.atMs;
       this.eventsRun += 1;
       this.trace((event.atMs * 1_000) ^ event.order);
@@ -103,3 +107,4 @@ export type TimedEvent = {
 };
 
 const turnsAtOnce = 64;
+const eventsAtOneTimeMax = 500_000;

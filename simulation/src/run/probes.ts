@@ -20,7 +20,8 @@ export async function probe(world: World): Promise<void> {
   for (const conversation of watch.truth.conversations.keys()) {
     const users = watch.truth.members(conversation);
     const members = world.clients.filter(({ user }) => users.includes(user));
-    const sender = members[0];
+    // The first of all is in every group, and one client sends so many at once and no more.
+    const sender = members.at(-1);
     if (sender === undefined) continue;
     before.set(conversation, await connectionsOf(world).machinesOf(users));
     probes.push({ send: sender.sends({ conversation }, "probe"), members });

@@ -62,7 +62,7 @@ async function live(world: World, options: { clients: number; safetyMs: number }
 
   const disturbances = new Disturbances(world, {
     forMs: options.safetyMs,
-    count: Math.ceil((options.safetyMs / 1_000) * disturbancesPerSecond),
+    count: Math.ceil(disturbancesShort * Math.sqrt(options.safetyMs / shortMs)),
   });
   const workload = new Workload(world, { groups, pauseMsMean: pauseMsMean(options.clients) });
   await world.run(options.safetyMs);
@@ -94,13 +94,27 @@ async function live(world: World, options: { clients: number; safetyMs: number }
   };
 }
 
-/** People, and groups of several sizes: all of them, half, a few, two. The first of all owns every group. */
+/** People, and groups of several sizes: all of them, half of a small world, some, a few, two. The first of all owns every group. */
 function populate(world: World, count: number) {
   const people = Array.from({ length: count }, (_, index) => world.user(`p${index + 1}`));
   const users = people.map(({ user }) => user);
-  const sizes = [users.length, Math.ceil(users.length / 2), Math.min(5, users.length), Math.min(2, users.length)];
-  return sizes.map((size, index) => world.group(`group${index + 1}`, users.slice(0, size)));
+  const [owner] = users;
+  const groups: (typeof users)[] = [users, users.slice(0, Math.min(Math.ceil(count / 2), groupSizes[0]))];
+  for (const size of groupSizes) {
+    for (let begin = 0; begin + size <= Math.max(count, size) && begin < count; begin += size) {
+      groups.push(users.slice(begin, begin + size));
+    }
+  }
+  return groups.map((members, index) =>
+    world.group(
+      `group${index + 1}`,
+      owner === undefined ? members : [owner, ...members.filter((user) => user !== owner)],
+    ),
+  );
 }
+
+/** Everybody of a crowd is in one of each. */
+const groupSizes = [12, 5, 2] as const;
 
 /** A third of the devices comes back anew, to wherever the balancer sends them, and a worker is replaced. */
 async function beginAnew(world: World): Promise<void> {
@@ -120,6 +134,8 @@ const startMs = 300;
 const breathMs = 2_500;
 /** Longer than a client waits for the heartbeat of a connection that hangs, and for its next attempt. */
 const convergeMsMax = 75_000;
-const disturbancesPerSecond = 0.8;
+/** In a short run they come one upon the other; a longer one also has times in which things recover in between. */
+const disturbancesShort = 12;
+const shortMs = 15_000;
 /** Many clients each do less, as many people in real groups do. */
-const pauseMsMean = (clients: number): number => Math.max(800, clients * 100);
+const pauseMsMean = (clients: number): number => Math.max(1_000, (clients - 50) * 500);

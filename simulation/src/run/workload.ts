@@ -88,7 +88,10 @@ export class Workload {
   #pickOwn(client: SimClient): ConversationId | undefined {
     const { truth } = this.#world.watch;
     const own = this.#groups.filter((group) => truth.stayNow(group, client.user) !== undefined);
-    return own.length === 0 ? undefined : this.#random.pick(own);
+    if (own.length === 0) return undefined;
+    // The smaller of two: people say more among few than before all.
+    const [one, other] = [this.#random.pick(own), this.#random.pick(own)];
+    return truth.members(one).length <= truth.members(other).length ? one : other;
   }
 }
 

@@ -2,8 +2,9 @@ import { hashText } from "./partition-of.ts";
 
 /**
  * The partitions that a worker should hold while these workers are there: each goes to the worker with the highest hash of both
- * names (rendezvous hashing; Thaler and Ravishankar, 1998), so a worker that comes or goes moves its own share and no other. A
- * worker takes no more than its even share, rounded up: what is beyond goes to the next in the partition's order.
+ * names (rendezvous hashing; Thaler and Ravishankar, 1998), so a worker that comes or goes moves its own share. A worker
+ * takes no more than its even share, rounded up: what is beyond goes to the next in the partition's order, which now and then
+ * moves a partition between two that stay.
  */
 export function preferPartitions(workers: readonly string[], partitions: number): ReadonlyMap<number, string> {
   const preferred = new Map<number, string>();

@@ -14,7 +14,7 @@ import {
 } from "@tidings/protocol";
 import type { EncodedEntry, Head } from "@tidings/core";
 import type { Access, AccessService, Base, Caller } from "../services.ts";
-import { newSyncBudget, readWithinBudget, type SyncBudget } from "./range-reader.ts";
+import { newSyncBudget, readCharactersMax, readWithinBudget, type SyncBudget } from "./range-reader.ts";
 import { AnswerPace } from "./answer-pace.ts";
 import type { ConnectionRows } from "./connection-rows.ts";
 import type { UserSocketCache } from "./user-socket-cache.ts";
@@ -131,7 +131,7 @@ export function createPollSync(
     if (cursor >= head && lastSeq === undefined) return undefined;
     const entries = await readWithinBudget(
       stores.messages,
-      { conversation, fromSeq: asSeq(cursor + 1), toSeq: head },
+      { conversation, fromSeq: asSeq(cursor + 1), toSeq: head, charactersMax: readCharactersMax },
       from.budget,
     );
     const reached = entries.at(-1)?.seq ?? cursor;

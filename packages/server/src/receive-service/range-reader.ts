@@ -7,20 +7,21 @@ export type SyncBudget = { bytes: number; isBegun: boolean };
 export const newSyncBudget = (): SyncBudget => ({ bytes: limits.syncBytesMax, isBegun: false });
 
 /** One read from the store; several of them make a long range. */
-const readCharactersMax = 256 * 1024;
+export const readCharactersMax = 256 * 1024;
 
 /**
- * Reads the next piece of a range for a sync: dense from fromSeq, empty if the budget is used up or nothing is there. What it
- * answers was taken from the budget. The first entry of an answer is given whatever its size, so that a client gets on.
+ * Reads the next piece of a range for a sync, of `charactersMax` or one entry: dense from fromSeq, empty if the budget is used up or
+ * nothing is there. What it answers was taken from the budget. The first entry of an answer is given whatever its size, so that a
+ * client gets on.
  */
 export async function readWithinBudget(
   messages: MessageStore,
-  range: { conversation: ConversationId; fromSeq: Seq; toSeq: Seq },
+  range: { conversation: ConversationId; fromSeq: Seq; toSeq: Seq; charactersMax: number },
   budget: SyncBudget,
 ): Promise<readonly EncodedEntry[]> {
   if (budget.bytes <= 0 || range.fromSeq > range.toSeq) return [];
   const toSeq = asSeq(Math.min(range.toSeq, range.fromSeq + limits.syncEntriesMax - 1));
-  const charactersMax = Math.min(budget.bytes, readCharactersMax);
+  const charactersMax = Math.min(budget.bytes, range.charactersMax);
   const entries = await messages.entries({ ...range, toSeq, charactersMax });
   const { count, bytes } = withinBytes(entries, budget.bytes);
   const given = count === 0 && !budget.isBegun ? Math.min(1, entries.length) : count;

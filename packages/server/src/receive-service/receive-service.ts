@@ -80,7 +80,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
   const cache = new UserSocketCache();
   const rows = new ConnectionRows({ directory: links.connections, machine, clock, log });
   const tick = new DeliveryTick({ clock, unsentBytesMax: settings.slowSessionBytes });
-  const syncSession = createSessionSync({ stores, access, cache });
+  const syncSession = createSessionSync({ stores, access, cache, unsentBytesMax: settings.slowSessionBytes });
   const news = createUserNews({ stores, cache, tick });
   const bringing = createBringing(base, {
     access,

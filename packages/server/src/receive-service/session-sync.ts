@@ -21,8 +21,14 @@ type SyncedConversationStatus = SyncedFrame["conversations"][number];
  * The sync of a session on a socket: what it has → `deliver` frames for what it lacks, and the status of each
  * conversation. Pushing goes on from where the sync ends: a subscription's `sentSeq` is the only cursor the server keeps.
  */
-export function createSessionSync(parts: { stores: Stores; access: AccessService; cache: UserSocketCache }) {
-  const { stores, access, cache } = parts;
+export function createSessionSync(parts: {
+  stores: Stores;
+  access: AccessService;
+  cache: UserSocketCache;
+  /** Unsent bytes of a socket above which a sync gives no more: the rest is asked for when this has arrived (design, 4.8). */
+  unsentBytesMax: number;
+}) {
+  const { stores, access, cache, unsentBytesMax } = parts;
   const { messages } = stores;
 
   return async function syncSession(
@@ -94,7 +100,9 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
       }
       const fromSeq = asSeq(subscription.sentSeq + 1);
       const toSeq = asSeq(Math.min(head, subscription.sentSeq + entriesLeft));
-      const entries = await readWithinBudget(messages, { conversation: id, fromSeq, toSeq }, from.budget);
+      if (hasEnough(session, from.budget)) break;
+      const range = { conversation: id, fromSeq, toSeq, charactersMax: pieceCharactersMax };
+      const entries = await readWithinBudget(messages, range, from.budget);
       // Meanwhile a tick may have written part of it, or the membership may have ended.
       if (subscription.sentSeq !== fromSeq - 1 || !isLive(subscription)) continue;
       const last = entries.at(-1);
@@ -107,6 +115,11 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     return { conversation: id, status, head: headOf(conversation, from.head), first_seq: from.right.firstSeq };
   }
 
+  /** A slow line has enough to carry; each sync gives something, so that a client gets on. */
+  function hasEnough(session: Session, budget: SyncBudget): boolean {
+    return budget.isBegun && session.isOver(unsentBytesMax);
+  }
+
   /** For a former member: what he may still read, once; there is nothing to push later. */
   async function pushEnded(
     session: Session,
@@ -114,7 +127,8 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
   ): Promise<SyncedConversationStatus> {
     const id = from.right.conversation;
     const fromSeq = asSeq(from.cursor + 1);
-    const entries = await readWithinBudget(messages, { conversation: id, fromSeq, toSeq: from.lastSeq }, from.budget);
+    const range = { conversation: id, fromSeq, toSeq: from.lastSeq, charactersMax: pieceCharactersMax };
+    const entries = hasEnough(session, from.budget) ? [] : await readWithinBudget(messages, range, from.budget);
     if (entries.length > 0) session.write(encodeDeliver(id, entries));
     const reached = entries.at(-1)?.seq ?? from.cursor;
     return {
@@ -126,6 +140,12 @@ export function createSessionSync(parts: { stores: Stores; access: AccessService
     };
   }
 }
+
+/**
+ * A client sees nothing of a frame before it has come whole, and takes a line for dead that is silent for one and a half heartbeats: a
+ * frame must not take longer than that, on a line of 2 kB a second either.
+ */
+const pieceCharactersMax = 64 * 1024;
 
 export type SyncSession = (
   session: Session,
