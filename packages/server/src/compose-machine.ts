@@ -74,7 +74,10 @@ export function composeMachine(options: MachineOptions): Machine {
     rateLimits,
     admission: createAdmission({ ...settings, clock, random }),
   });
-  const groups = createGroupService(base, access);
+  // The worker tells it as well; but it may have died between storing and telling.
+  const groups = createGroupService(base, access, (conversation, users) =>
+    links.machines.sendToAll({ tell: "access-changed", conversation, users }),
+  );
   const { machine } = receive;
   const leaseMs = settings.workerLeaseMs;
   const worker = createLogWorker(base, { links, fleet, machine, leaseMs });

@@ -36,7 +36,14 @@ export type GroupChanges = {
   create(conversation: ConversationId, bodies: readonly GroupEntryBody[]): Promise<void>;
 };
 
-export function createGroupChanges(base: Pick<Base, "stores" | "clock">, access: AccessService): GroupChanges {
+/** Hears of every change that was applied, and of the users it is about: other machines may have cached what they were. */
+export type OnApplied = (conversation: ConversationId, users: readonly UserId[]) => void;
+
+export function createGroupChanges(
+  base: Pick<Base, "stores" | "clock">,
+  access: AccessService,
+  onApplied: OnApplied = () => undefined,
+): GroupChanges {
   const { clock, stores } = base;
   const { groups, messages } = stores;
   const queue = new KeyedQueue({ waitingMax: changesWaitingMax });
@@ -96,6 +103,10 @@ export function createGroupChanges(base: Pick<Base, "stores" | "clock">, access:
       const changes = membershipChangesOfBodies(bodies, outcome.firstSeq);
       await groups.apply(conversation, changes);
       access.noteChanges(conversation, changes);
+      onApplied(
+        conversation,
+        changes.flatMap((change) => (change.change === "settings" ? [] : [change.user])),
+      );
       return true;
     } catch (error) {
       // Nobody knows how far it came: what is cached may be old, and is compared with the entries when it is read again.

@@ -31,15 +31,15 @@ import {
   type SituationWithSubject,
 } from "@tidings/core";
 import type { AccessService, Base } from "../services.ts";
-import { createGroupChanges, type GroupView } from "./group-changes.ts";
+import { createGroupChanges, type GroupView, type OnApplied } from "./group-changes.ts";
 import type { AboutMember, GroupService } from "./group-service-types.ts";
 import { createInvites } from "./invites.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 
-export function createGroupService(base: Base, access: AccessService): GroupService {
+export function createGroupService(base: Base, access: AccessService, onApplied?: OnApplied): GroupService {
   const { stores, random } = base;
   const { groups } = stores;
-  const changes = createGroupChanges(base, access);
+  const changes = createGroupChanges(base, access, onApplied);
   /** Who comes into two groups at a time is counted once at a time. */
   const comingIn = new KeyedQueue({ waitingMax: comingInWaitingMax });
   const invites = createInvites(base, {

@@ -47,7 +47,7 @@ export function createArrival(
         for (const [id, head] of Object.entries(message.heads)) noteHead(asConversationId(id), head);
         return;
       case "access-changed":
-        for (const user of message.users) access.forget(message.conversation, user);
+        for (const user of message.users) bringing.forget(user, message.conversation);
     }
   }
 

@@ -33,6 +33,12 @@ export function createBringing(
     }
   }
 
+  /** What was known of the user's right to the conversation is old: it is read when it is asked for, and soon for his sessions. */
+  function forget(user: UserId, id: ConversationId): void {
+    access.forget(id, user);
+    if ((cache.user(user)?.sessions.length ?? 0) > 0) checkSoon(user);
+  }
+
   function attach(session: Session, id: ConversationId): void {
     attachNow(session, id).catch((error: unknown) => {
       // He left again meanwhile.
@@ -87,7 +93,7 @@ export function createBringing(
     for (const id of heads.keys()) bring(user, id);
   }
 
-  return { bring, attach, checkUsers };
+  return { bring, forget, attach, checkUsers };
 }
 
 export type Bringing = ReturnType<typeof createBringing>;

@@ -3,7 +3,7 @@ import { createMemoryStores } from "@tidings/engine-memory";
 import { asConversationId, asSeq, asUserId, limits } from "@tidings/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
 import { readEntriesPage } from "./entries-page.ts";
-import { newSyncBudget, readWithinBudget } from "./range-reader.ts";
+import { newSyncBudget, readCharactersMax, readWithinBudget } from "./range-reader.ts";
 
 const conversation = asConversationId("g_a");
 const count = 150;
@@ -81,7 +81,11 @@ it("a page holds one entry at least, whatever its size", async () => {
 
 describe("the budget of a sync", () => {
   const read = (budget: ReturnType<typeof newSyncBudget>, fromSeq: number) =>
-    readWithinBudget(messages, { conversation, fromSeq: asSeq(fromSeq), toSeq: asSeq(count) }, budget);
+    readWithinBudget(
+      messages,
+      { conversation, fromSeq: asSeq(fromSeq), toSeq: asSeq(count), charactersMax: readCharactersMax },
+      budget,
+    );
 
   it("is counted in bytes of UTF-8, and is used up by what has no room", async () => {
     await append(han);
