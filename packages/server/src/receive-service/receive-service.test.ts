@@ -171,7 +171,7 @@ describe("receiving over a WebSocket", () => {
   });
 
   it("keeps the order of messages sent ahead when one of them is refused (G4)", async () => {
-    rig = await openReceiveRig({ flags: ["--messages-per-second=20", "--messages-burst=2"] });
+    rig = await openReceiveRig({ flags: ["--messages-per-second=1", "--messages-burst=2"] });
     await rig.group(team, [ann, ben]);
     const socket = await rig.connect(ann);
     await socket.next("welcome");
