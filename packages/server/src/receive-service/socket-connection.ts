@@ -12,7 +12,7 @@ import {
   type UserId,
 } from "@tidings/protocol";
 import { decideSocket, type SocketEvent, type SocketState } from "@tidings/core";
-import type { Caller, Target } from "../services.ts";
+import type { Caller } from "../services.ts";
 import type { ClientLink, ClientSocket, ClientWebSocket, PendingSockets } from "./client-link.ts";
 import { errorFrame, toTidingsError } from "./error-frame.ts";
 import { encodeAck, encodeFrame } from "./frames.ts";
@@ -21,6 +21,7 @@ import type { ConnectionRow } from "./connection-rows.ts";
 import type { ReceiveParts } from "./receive-parts.ts";
 import { Session } from "./session.ts";
 import { SyncQueue } from "./sync-queue.ts";
+import { targetOf } from "./target-of.ts";
 import { TurnGate } from "./turn-gate.ts";
 
 /**
@@ -326,13 +327,20 @@ export class SocketConnection {
   }
 
   #tellNotifications(session: Session, after: number): void {
-    this.#guarded({}, async () => {
-      const list = await this.#parts.base.stores.notifications.list(session.caller.user.user_id, {
-        after,
-        limit: notificationsAtOnceMax,
-      });
-      if (list.length > 0) session.write(encodeFrame({ type: "notify", notifications: [...list] }));
+    const read = this.#parts.base.stores.notifications.list(session.caller.user.user_id, {
+      after,
+      limit: notificationsAtOnceMax,
     });
+    read.then(
+      (list) => {
+        if (list.length > 0) session.write(encodeFrame({ type: "notify", notifications: [...list] }));
+      },
+      (error: unknown) => {
+        // An error frame would belong to nothing that the client asked for: it comes back, and says again what it has.
+        const { code } = toTidingsError(error, this.#parts.base.log);
+        if (this.#state !== "ended") this.#close(closeAndComeBack, code);
+      },
+    );
   }
 
   #guarded(about: About, action: () => Promise<void>): void {
@@ -358,7 +366,7 @@ export class SocketConnection {
 
   #end(code: ErrorCode, error: TidingsError = new TidingsError(code)): void {
     const entry: CatalogueEntry = errorCatalogue[code];
-    const close = entry.close ?? (entry.retryable ? 4500 : 4400);
+    const close = entry.close ?? (entry.retryable ? closeAndComeBack : 4400);
     if (this.#socket.writable) this.#socket.write(errorFrame(error, {}));
     this.#close(close, code);
   }
@@ -383,15 +391,11 @@ export class SocketConnection {
   }
 }
 
-function targetOf(frame: SendFrame): Target {
-  if (frame.conversation !== undefined && frame.to === undefined) return { conversation: frame.conversation };
-  if (frame.to !== undefined && frame.conversation === undefined) return { to: frame.to };
-  throw new TidingsError("invalid-request", { detail: "A send has either a conversation or a user to go to." });
-}
-
 /** Frames that came in one read with the hello: more than go into the 64 KiB of one. */
 const queuedFramesMax = 2_048;
 const badFramesMax = 20;
+/** For errors that pass and have no close code of their own. */
+const closeAndComeBack = 4500;
 /** Of one session; each holds a message until the store has it. */
 const sendsUnderWayMax = 1_000;
 const notificationsAtOnceMax = 200;
