@@ -37,7 +37,10 @@ export class Deliveries {
     if (event.type === "welcome") this.#owed.set(client.place, this.#asked.get(client.place) ?? new Map());
     if (event.type === "complete") this.#checkComplete(client);
     if (event.type === "anomaly" && event.kind !== "after-end") {
-      this.#report("G3", `${client.place} met an anomaly: ${event.kind}, ${event.detail}`);
+      this.#report(
+        event.kind === "bad-frame" ? "wire" : "G3",
+        `${client.place} met an anomaly: ${event.kind}, ${event.detail}`,
+      );
     }
   }
 

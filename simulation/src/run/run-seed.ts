@@ -1,4 +1,6 @@
+import { watchBounds } from "../checkers/bounds.ts";
 import { checkInTheEnd } from "../checkers/final-checks.ts";
+import { checkMentions } from "../checkers/mentions.ts";
 import type { Violation } from "../checkers/watch.ts";
 import type { Fault } from "../faults/fault.ts";
 import { World } from "../world/world.ts";
@@ -56,6 +58,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
 
 async function live(world: World, options: { clients: number; safetyMs: number }): Promise<RunResult> {
   const groups = populate(world, options.clients);
+  watchBounds(world, world.slowSessionBytes);
   await world.start();
   for (const client of world.clients) client.start();
   await world.run(startMs);
@@ -80,7 +83,10 @@ async function live(world: World, options: { clients: number; safetyMs: number }
     await probe(world);
     missing = await converge(world, convergeMsMax);
   }
+  // The notifier follows what is stored with a lag of its own.
+  await world.run(notifierMs);
   await checkInTheEnd(world);
+  if (missing.length === 0) await checkMentions(world);
   for (const error of world.timeline.thrown) world.watch.failed(error);
   return {
     ...disturbances.counts,
@@ -130,6 +136,7 @@ async function beginAnew(world: World): Promise<void> {
 }
 
 const startMs = 300;
+const notifierMs = 2_000;
 /** A worker's lease runs out, and others take over. */
 const breathMs = 2_500;
 /** Longer than a client waits for the heartbeat of a connection that hangs, and for its next attempt. */

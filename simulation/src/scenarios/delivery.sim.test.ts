@@ -147,7 +147,7 @@ story("a network that loses a tenth of everything and repeats as much shows no c
   await begin(world);
   world.network.weather = { ...world.network.weather, lostPerMille: 100, doubledPerMille: 100 };
   const heard = hearEntries(world);
-  for (let round = 0; round < 40; round += 1) {
+  for (let round = 0; round < 100; round += 1) {
     for (const one of people.slice(0, 3)) one.sends({ conversation: room }, `round ${round}`);
     await world.run(100);
   }

@@ -46,6 +46,7 @@ export class World {
   readonly clients: SimClient[] = [];
   readonly watch: Watch;
   readonly partitions: number;
+  readonly slowSessionBytes: number;
   readonly sockets = new Set<SimSocket>();
 
   constructor(options: WorldOptions) {
@@ -53,6 +54,7 @@ export class World {
     this.seed = seed;
     this.random = new Prng(seed, "world");
     this.partitions = partitions;
+    this.slowSessionBytes = options.slowSessionBytes ?? 16_384;
     this.network = new Network(this.timeline, this.random.fork("network"));
     this.watch = new Watch(this.timeline);
     this.servers = createFleetServers(this.timeline, {
@@ -72,7 +74,7 @@ export class World {
         workerLeaseMs: options.workerLeaseMs ?? 1_000,
         machineLeaseMs: options.machineLeaseMs ?? 5_000,
         drainMs: options.drainMs ?? 5_000,
-        slowSessionBytes: options.slowSessionBytes ?? 16_384,
+        slowSessionBytes: this.slowSessionBytes,
       }),
       fault,
       writeLog: options.writeLog,

@@ -1,4 +1,5 @@
 import { type Clock, type Lease, type Leases, preferPartitions } from "@tidings/core";
+import { TidingsError } from "@tidings/protocol";
 import type { Logger } from "pino";
 
 /** Whoever works on a partition that is held. */
@@ -82,7 +83,9 @@ export class PartitionLeases {
   async #round(): Promise<void> {
     const { leases, partitions, worker } = this.#options;
     await Promise.all([this.#renewPresence(), ...[...this.#held.values()].map((held) => this.#renew(held))]);
-    const [workers, taken] = await Promise.all([leases.holders(presencePrefix), leases.holders(partitionPrefix)]);
+    const [workers, taken] = await this.#inTime(
+      Promise.all([leases.holders(presencePrefix), leases.holders(partitionPrefix)]),
+    );
     if (this.#ending.signal.aborted) return;
     const preferred = preferPartitions([...new Set([...workers.values(), worker])].sort(), partitions);
     const wanted: number[] = [];
@@ -101,21 +104,23 @@ export class PartitionLeases {
   async #renewPresence(): Promise<void> {
     const { leases, worker, leaseMs } = this.#options;
     const name = presenceName(worker);
-    if (this.#presence !== undefined && (await leases.renew(name, this.#presence, leaseMs))) return;
-    this.#presence = await leases.acquire(name, worker, leaseMs);
+    if (this.#presence !== undefined && (await this.#inTime(leases.renew(name, this.#presence, leaseMs)))) return;
+    this.#presence = await this.#inTime(leases.acquire(name, worker, leaseMs));
   }
 
   async #renew(held: Held): Promise<void> {
     const { leases, leaseMs, clock } = this.#options;
     const beganMs = clock.monotonicMs();
-    if (await leases.renew(partitionName(held.partition), held.lease, leaseMs)) held.untilMs = beganMs + leaseMs;
+    const renewed = await this.#inTime(leases.renew(partitionName(held.partition), held.lease, leaseMs));
+    if (renewed) held.untilMs = beganMs + leaseMs;
     else held.holding.stop();
   }
 
   async #take(partition: number): Promise<void> {
     const { leases, worker, leaseMs, clock, hold } = this.#options;
     const beganMs = clock.monotonicMs();
-    const lease = await leases.acquire(partitionName(partition), worker, leaseMs);
+    // One whose answer comes too late is found as our own in the next round.
+    const lease = await this.#inTime(leases.acquire(partitionName(partition), worker, leaseMs));
     if (lease === undefined) return;
     if (this.#ending.signal.aborted) {
       await this.#release(partitionName(partition), lease);
@@ -141,6 +146,20 @@ export class PartitionLeases {
     await this.#options.leases.release(name, lease).catch((error: unknown) => {
       this.#options.log.info({ err: error, name }, "A lease could not be given back; it runs out.");
     });
+  }
+
+  /**
+   * A round waits for an answer as long as a round may take. A driver is more patient: while it waits for the answer about one
+   * lease, all the others would run out.
+   */
+  #inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const { clock, leaseMs } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const cancel = clock.after(leaseMs / roundsInLease, () => {
+      reject(new TidingsError("unavailable", { detail: "The leases do not answer." }));
+    });
+    answer.then(resolve, reject).finally(cancel);
+    return promise;
   }
 
   /** The leases do not answer: what must have run out is worked on no more. The store would refuse it anyway. */

@@ -11,7 +11,7 @@ import {
   TidingsError,
 } from "@tidings/protocol";
 import { decideSocket, type SocketEvent, type SocketState } from "@tidings/core";
-import type { Caller, Target } from "../services.ts";
+import type { Caller } from "../services.ts";
 import type { ClientLink, ClientSocket, ClientWebSocket, PendingSockets } from "./client-link.ts";
 import { errorFrame, toTidingsError } from "./error-frame.ts";
 import { encodeAck, encodeFrame } from "./frames.ts";
@@ -20,6 +20,7 @@ import type { ConnectionRow } from "./connection-rows.ts";
 import type { ReceiveParts } from "./receive-parts.ts";
 import { Session } from "./session.ts";
 import { SyncQueue } from "./sync-queue.ts";
+import { targetOf } from "./target-of.ts";
 import { TurnGate } from "./turn-gate.ts";
 
 /**
@@ -211,7 +212,12 @@ export class SocketConnection {
     this.#parts.news.tellWithheld(session);
     this.#enqueueSync({ have: hello.have });
     const after = hello.notified;
-    if (after !== undefined && after < notified) this.#guarded({}, () => this.#parts.news.tellAfter(session, after));
+    if (after !== undefined && after < notified) {
+      this.#parts.news.tellAfter(session, after).catch((error: unknown) => {
+        // An error frame would belong to nothing that the client asked for: it comes back, and says again what it has.
+        if (this.#state !== "ended") this.#close(closeAndComeBack, toTidingsError(error, this.#parts.base.log).code);
+      });
+    }
     const queued = this.#queued;
     this.#queued = [];
     for (const frame of queued) this.#serve(frame);
@@ -351,7 +357,7 @@ export class SocketConnection {
 
   #end(code: ErrorCode, error: TidingsError = new TidingsError(code)): void {
     const entry: CatalogueEntry = errorCatalogue[code];
-    const close = entry.close ?? (entry.retryable ? 4500 : 4400);
+    const close = entry.close ?? (entry.retryable ? closeAndComeBack : 4400);
     if (this.#socket.writable) this.#socket.write(errorFrame(error, {}));
     this.#close(close, code);
   }
@@ -383,15 +389,11 @@ export class SocketConnection {
   }
 }
 
-function targetOf(frame: SendFrame): Target {
-  if (frame.conversation !== undefined && frame.to === undefined) return { conversation: frame.conversation };
-  if (frame.to !== undefined && frame.conversation === undefined) return { to: frame.to };
-  throw new TidingsError("invalid-request", { detail: "A send has either a conversation or a user to go to." });
-}
-
 /** Frames that came in one read with the hello: more than go into the 64 KiB of one. */
 const queuedFramesMax = 2_048;
 const badFramesMax = 20;
+/** For errors that pass and have no close code of their own. */
+const closeAndComeBack = 4500;
 /** Of one session; each holds a message until the store has it. */
 const sendsUnderWayMax = 1_000;
 /** A client that heard goodbye has this long beyond its time before it is closed. */
