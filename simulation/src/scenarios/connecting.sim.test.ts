@@ -2,20 +2,8 @@ import { expect } from "vitest";
 import type { IssuedSend, SimClient } from "../clients/sim-client.ts";
 import { fairWeather } from "../kernel/network.ts";
 import type { World } from "../world/world.ts";
-import {
-  allHave,
-  begin,
-  has,
-  hearEntries,
-  machine,
-  movesTo,
-  seqOf,
-  slowSessionBytes,
-  story,
-  userAt,
-  usersAt,
-  usersOf,
-} from "./testing.ts";
+import { movesTo, slowSessionBytes, userAt, usersAt } from "./people.ts";
+import { allHave, begin, has, hearEntries, machine, seqOf, story, usersOf } from "./testing.ts";
 
 /** The design's 4.7 and 4.8: who connects, comes back late, or is slow. */
 

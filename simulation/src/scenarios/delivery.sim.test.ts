@@ -2,20 +2,8 @@ import type { ConversationId, MachineId } from "@tidings/protocol";
 import { expect } from "vitest";
 import type { SimClient } from "../clients/sim-client.ts";
 import type { World } from "../world/world.ts";
-import {
-  allHave,
-  begin,
-  has,
-  hearEntries,
-  hearLink,
-  holderOf,
-  machine,
-  movesTo,
-  story,
-  userAt,
-  usersAt,
-  usersOf,
-} from "./testing.ts";
+import { movesTo, userAt, usersAt } from "./people.ts";
+import { allHave, begin, has, hearEntries, hearLink, holderOf, machine, story, usersOf } from "./testing.ts";
 
 /** The design's 4.3 to 4.6: what is told to machines and to sockets, and how a loss on the way is noticed and repaired. */
 

@@ -2,7 +2,8 @@ import { decodeLogRecord, type LogImage, type LogRecord, type MessageLog, partit
 import type { ConversationId } from "@tidings/protocol";
 import { expect } from "vitest";
 import type { World } from "../world/world.ts";
-import { allHave, begin, holderOf, machine, seqOf, story, textsOf, userAt, usersAt, usersOf } from "./testing.ts";
+import { userAt, usersAt } from "./people.ts";
+import { allHave, begin, holderOf, machine, seqOf, story, textsOf, usersOf } from "./testing.ts";
 
 /** The design's 4.1 and 4.2: the Message Log, and the store as its image. */
 

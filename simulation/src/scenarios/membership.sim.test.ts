@@ -1,23 +1,10 @@
-import type { GroupStore } from "@tidings/core";
-import type { ConversationId, Entry, TidingsError, UserId } from "@tidings/protocol";
+import type { ConversationId, Entry, UserId } from "@tidings/protocol";
 import { expect } from "vitest";
 import type { IssuedSend, SimClient } from "../clients/sim-client.ts";
-import type { SimMachine } from "../fleet/sim-machine.ts";
-import { remoteCall } from "../kernel/remote-call.ts";
 import type { World } from "../world/world.ts";
-import {
-  allHave,
-  begin,
-  has,
-  hearEntries,
-  holderOf,
-  machine,
-  movesTo,
-  story,
-  userAt,
-  usersAt,
-  usersOf,
-} from "./testing.ts";
+import { at } from "./group-call-at.ts";
+import { movesTo, userAt, usersAt } from "./people.ts";
+import { allHave, begin, has, hearEntries, holderOf, machine, story, usersOf } from "./testing.ts";
 
 /** Who is in a group, while everything that is asked for goes through the log and several machines ask at the same time. */
 
@@ -77,65 +64,6 @@ story("what a removed member sends is refused, also at a machine that has not he
 });
 
 story(
-  "changes of one group that conflict at two machines are done one after the other, each once",
-  {},
-  async (world) => {
-    const owners = usersAt(world, { prefix: "o", count: 2, homes: [machine(world, 1), machine(world, 2)] });
-    const others = usersAt(world, { prefix: "p", count: 8, homes: world.machines });
-    const [first, second] = owners as [SimClient, SimClient];
-    const room = world.group("room", usersOf([...owners, ...others]));
-    await begin(world);
-    await world.finish(
-      world.groups(first, (groups) =>
-        groups.changeRole(first.user, { conversation: room, subject: second.user, role: "owner" }),
-      ),
-    );
-
-    const changes = others.flatMap(({ user: subject }) =>
-      owners.map((one, index) =>
-        at(world, machine(world, index + 1), one, (groups) => groups.remove(one.user, { conversation: room, subject })),
-      ),
-    );
-    const ends = await world.finish(Promise.allSettled(changes));
-    await world.run(500);
-
-    const removals = entriesOf(world, room).filter(({ kind }) => kind === "member-removed");
-    expect(removals).toHaveLength(others.length);
-    // Whoever came second did nothing, or was told that the group kept changing.
-    for (const end of ends) {
-      if (end.status === "rejected") expect((end.reason as TidingsError).code).toBe("conflict");
-    }
-    expect(world.watch.truth.members(room).sort()).toEqual(usersOf(owners).sort());
-  },
-);
-
-story("two owners who give up their role at the same time leave one owner", {}, async (world) => {
-  const owners = usersAt(world, { prefix: "o", count: 2, homes: [machine(world, 1), machine(world, 2)] });
-  const [first, second] = owners as [SimClient, SimClient];
-  const room = world.group("room", usersOf(owners));
-  await begin(world);
-  await world.finish(
-    world.groups(first, (groups) =>
-      groups.changeRole(first.user, { conversation: room, subject: second.user, role: "owner" }),
-    ),
-  );
-  const ends = await world.finish(
-    Promise.allSettled(
-      owners.map((one, index) =>
-        at(world, machine(world, index + 1), one, (groups) =>
-          groups.changeRole(one.user, { conversation: room, subject: one.user, role: "member" }),
-        ),
-      ),
-    ),
-  );
-  await world.run(500);
-  expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-  const groups = world.servers.store.engines["groups"] as GroupStore;
-  const { items } = await groups.members(room, { state: "active", limit: 10 });
-  expect(items.map(({ role }) => role).sort()).toEqual(["member", "owner"]);
-});
-
-story(
   "who joins at one machine and sends at another at once is believed, and everybody hears him",
   {},
   async (world) => {
@@ -181,24 +109,6 @@ async function threeInARoom(world: World) {
   await begin(world);
   return { owner, bob, eve, room };
 }
-
-type GroupService = NonNullable<SimMachine["machine"]>["groups"];
-
-/** A call of the Group Service at this machine. */
-function at<Answer>(
-  { network }: World,
-  place: SimMachine,
-  by: SimClient,
-  call: (groups: GroupService) => Promise<Answer>,
-): Promise<Answer> {
-  const from = by.process;
-  const groups = place.machine?.groups;
-  if (from === undefined || groups === undefined) return Promise.reject(new Error("Somebody is not there."));
-  return remoteCall(network, { from, to: place.process, timeoutMs: 20_000, slow: true, work: () => call(groups) });
-}
-
-const entriesOf = ({ watch }: World, room: ConversationId): Entry[] =>
-  (watch.truth.conversations.get(room) ?? []).map(({ entry }) => entry);
 
 /** Where his stay ended. */
 const endOf = ({ watch }: World, room: ConversationId, user: UserId) => watch.truth.stays(room, user).at(-1)?.endedSeq;
