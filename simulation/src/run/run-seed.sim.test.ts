@@ -14,7 +14,7 @@ describe("a run", () => {
   });
 
   /**
-   * Guarantees: G1, G2, G3, G4, G5, G6, G7. Fresh seeds every time; what fails here fails again with
+   * Guarantees: G1, G2, G3, G4, G5, G6, G7, G8, G9. Fresh seeds every time; what fails here fails again with
    * `npm run simulate -- --seed S --seeds 1`.
    */
   test("of fresh seeds breaks no promise while anything fails, and converges afterwards", {

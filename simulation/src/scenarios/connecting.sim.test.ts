@@ -5,7 +5,7 @@ import type { World } from "../world/world.ts";
 import { movesTo, slowSessionBytes, userAt, usersAt } from "./people.ts";
 import { allHave, begin, has, hearEntries, machine, seqOf, story, usersOf } from "./testing.ts";
 
-/** The design's 4.7 and 4.8: who connects, comes back late, or is slow. */
+/** The design's 4.7 and 4.8: who connects, comes back late, or is slow. Guarantees: G6, G8. */
 
 story(
   "a message that is sent while a client connects is not missed, whenever in that time it comes",

@@ -3,7 +3,7 @@ import type { IssuedSend } from "../clients/sim-client.ts";
 import { userAt, usersAt } from "./people.ts";
 import { allHave, begin, hearLink, machine, story, usersOf } from "./testing.ts";
 
-/** The design's 4.9 and 4.11: machines that die and drain. */
+/** The design's 4.9 and 4.11: machines that die and drain. Guarantee: G11. */
 
 story("a machine dies: its clients are served elsewhere within three seconds", {}, async (world) => {
   const people = usersAt(world, { prefix: "p", count: 20, homes: [machine(world, 1)] });

@@ -4,7 +4,7 @@ import type { SimMachine } from "../fleet/sim-machine.ts";
 import { userAt, usersAt } from "./people.ts";
 import { allHave, begin, has, holderOf, holders, machine, story, usersOf } from "./testing.ts";
 
-/** The design's 4.2 and 4.11: workers that drain, join, and die, and whose leases are not answered for. */
+/** The design's 4.2 and 4.11: workers that drain, join, and die, and whose leases are not answered for. Guarantee: G11. */
 
 story("a worker that drains hands its partitions over without waiting for a lease", {}, async (world) => {
   const [alice, bob] = [userAt(world, "alice", machine(world, 1)), userAt(world, "bob", machine(world, 2))];
