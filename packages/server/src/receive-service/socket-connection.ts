@@ -327,18 +327,14 @@ export class SocketConnection {
   }
 
   #tellNotifications(session: Session, after: number): void {
-    const read = this.#parts.base.stores.notifications.list(session.caller.user.user_id, {
-      after,
-      limit: notificationsAtOnceMax,
-    });
-    read.then(
+    const { notifications } = this.#parts.base.stores;
+    notifications.list(session.caller.user.user_id, { after, limit: notificationsAtOnceMax }).then(
       (list) => {
         if (list.length > 0) session.write(encodeFrame({ type: "notify", notifications: [...list] }));
       },
+      // An error frame would belong to nothing that the client asked for: it comes back, and says again what it has.
       (error: unknown) => {
-        // An error frame would belong to nothing that the client asked for: it comes back, and says again what it has.
-        const { code } = toTidingsError(error, this.#parts.base.log);
-        if (this.#state !== "ended") this.#close(closeAndComeBack, code);
+        if (this.#state !== "ended") this.#close(closeAndComeBack, toTidingsError(error, this.#parts.base.log).code);
       },
     );
   }
