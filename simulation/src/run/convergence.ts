@@ -22,6 +22,9 @@ export async function whatIsMissing(world: World): Promise<string[]> {
       if (held !== head) missing.push(`${client.place} holds ${held} of ${head} in ${conversation}`);
     }
   }
+  for (const { place, process } of [...world.machines, ...world.workers, ...Object.values(world.servers)]) {
+    if (process?.stalled === true) missing.push(`${place} is stalled`);
+  }
   for (const { place, machine } of world.machines) {
     const waiting = machine?.gauges.waitingForLog() ?? 0;
     if (waiting > 0) missing.push(`${place} has ${waiting} requests waiting for the log`);

@@ -46,9 +46,11 @@ export function createLogWorker(
     clock,
     log,
     hold(partition, epoch) {
+      const passedOver = (): void =>
+        interest.forgetWhere((conversation) => partitionOf(conversation, fleet.log.partitions) === partition);
       // Whatever is remembered of its conversations is from before another one held it.
-      interest.forgetWhere((conversation) => partitionOf(conversation, fleet.log.partitions) === partition);
-      const holder = new PartitionHolder({ partition, epoch, fleet, clock, log, counts, push });
+      passedOver();
+      const holder = new PartitionHolder({ partition, epoch, fleet, clock, log, counts, push, passedOver });
       holders.set(partition, holder);
       return holder;
     },

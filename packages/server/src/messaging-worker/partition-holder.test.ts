@@ -23,12 +23,14 @@ let stores: Stores;
 let fleet: FleetEngines;
 let counts: WorkerCounts;
 let pushed: Delivery[];
+let passedOver: number;
 
 beforeEach(() => {
   clock = createManualClock();
   ({ stores, fleet } = createMemoryFleet({ clock, partitions: 1 }));
   counts = { applied: 0, setAside: 0 };
   pushed = [];
+  passedOver = 0;
 });
 
 const message = (text: string): LoggedRequest => ({
@@ -48,6 +50,9 @@ function hold(epoch: number, image: Partial<FleetEngines["image"]> = {}): Partit
     log: pino({ level: "silent" }),
     counts,
     push: async (delivery) => void pushed.push(delivery),
+    passedOver: () => {
+      passedOver += 1;
+    },
   });
 }
 
@@ -74,7 +79,7 @@ describe("a partition's holder", () => {
     expect(pushed.map(({ fromSeq }) => fromSeq)).toEqual([1, 3]);
   });
 
-  it("applies a record once whose commit was not answered", async () => {
+  it("applies a record once whose commit was not answered, and says that it was passed over", async () => {
     let lost = 0;
     const holder = hold(1, {
       async apply(batch) {
@@ -87,10 +92,12 @@ describe("a partition's holder", () => {
     await log("1");
     void holder.run();
     await clock.advance(1_000);
+    expect(passedOver).toBe(1);
     await log("2");
     await clock.advance(1_000);
     await holder.drain();
     expect(await texts()).toEqual(["1", "2"]);
+    expect(passedOver).toBe(1);
   });
 
   it("ends when the store has seen a higher epoch, and has changed nothing", async () => {

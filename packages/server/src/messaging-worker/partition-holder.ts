@@ -21,6 +21,8 @@ export type PartitionHolderOptions = {
   readonly counts: WorkerCounts;
   /** Told of what was stored, range by range, in order. What it fails in is repaired by heads. */
   readonly push: (delivery: Delivery) => Promise<void>;
+  /** Told that a batch was stored though nobody answered: what it held was not pushed, and changed who is a member where. */
+  readonly passedOver: () => void;
 };
 
 export type WorkerCounts = {
@@ -81,7 +83,9 @@ export class PartitionHolder {
     let backOffMs = backOffMsMin;
     while (!signal.aborted) {
       try {
-        this.#position = (await fleet.image.takeOver(partition, epoch)).position;
+        const { position } = await fleet.image.takeOver(partition, epoch);
+        if (this.#position !== undefined && position !== this.#position) this.#options.passedOver();
+        this.#position = position;
         for await (const records of fleet.log.read(partition, this.#position, signal)) {
           for (const batch of toBatches(records)) {
             if (signal.aborted) break;
