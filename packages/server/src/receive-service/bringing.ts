@@ -47,7 +47,15 @@ export function createBringing(
         { err: error, conversation: id },
         "A conversation could not be brought to a session; it is tried again.",
       );
-      if (!session.closed) checkSoon(session.caller.user.user_id);
+      if (session.closed) return;
+      const subscription = session.subscription(id);
+      if (subscription === undefined) {
+        checkSoon(session.caller.user.user_id);
+        return;
+      }
+      // It follows the conversation, and the sync stopped on the way: from the head the client sees what it lacks, and asks.
+      const { arrivedSeq, knownHead } = subscription.conversation;
+      session.write(encodeFrame({ type: "heads", heads: { [id]: asSeq(Math.max(arrivedSeq, knownHead)) } }));
     });
   }
 
