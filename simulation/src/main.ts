@@ -11,6 +11,8 @@ import { Totals } from "./run/totals.ts";
 
 /** Of what one run lacks. */
 const linesMax = 10;
+/** Most of what a world makes is gone with the event that made it: a large young generation is rarely collected. */
+const resourceLimits = { maxYoungGenerationSizeMb: 128 };
 
 const { values } = parseArgs({
   options: {
@@ -72,7 +74,7 @@ async function simulate(): Promise<number> {
 /** One thread, which gets a seed at a time. */
 function runThread(takeJob: () => SeedJob | undefined, done: (result: RunResult) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const thread = new Worker(new URL("./run/seed-thread.ts", import.meta.url));
+    const thread = new Worker(new URL("./run/seed-thread.ts", import.meta.url), { resourceLimits });
     const give = (): void => {
       const job = takeJob();
       if (job === undefined) void thread.terminate().then(() => resolve());

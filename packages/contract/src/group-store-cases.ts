@@ -36,7 +36,7 @@ export const groupStoreCases: readonly ContractCase<Installation>[] = [
   },
   {
     name: "ends a membership at the entry that ends it, and not only for a moment (G7)",
-    async run({ stores: { groups } }) {
+    async run({ stores: { groups, memberships } }) {
       const { conversation } = await createGroup(groups);
       const [left, removed, banned] = [fresh.user(), fresh.user(), fresh.user()];
       await groups.apply(conversation, [joined(3, left), joined(4, removed), joined(5, banned)]);
@@ -54,7 +54,7 @@ export const groupStoreCases: readonly ContractCase<Installation>[] = [
       deepEqual(await state(removed), ["removed", 4, 7]);
       deepEqual(await state(banned), ["banned", 5, 8]);
       equal((await groups.group(conversation))?.memberCount, 1);
-      for (const user of [left, removed, banned]) deepEqual(await groups.conversationsOf(user), []);
+      for (const user of [left, removed, banned]) deepEqual(await memberships.conversationsOf(user), []);
       equal((await groups.members(conversation, { state: "active", limit: 10 })).items.length, 1);
     },
   },
@@ -200,7 +200,7 @@ export const groupStoreCases: readonly ContractCase<Installation>[] = [
   },
   {
     name: "lists a user's conversations by id, and the ended ones that are asked for",
-    async run({ stores: { groups } }) {
+    async run({ stores: { groups, memberships } }) {
       const user = fresh.user();
       const made = await Promise.all(times(5, () => createGroup(groups)));
       for (const { conversation } of made) await groups.apply(conversation, [joined(3, user)]);
@@ -208,7 +208,7 @@ export const groupStoreCases: readonly ContractCase<Installation>[] = [
       await groups.ensureDirect(direct);
       const [over, still] = [made[1]!.conversation, made[2]!.conversation];
       await groups.apply(over, [{ change: "removed", seq: asSeq(4), user, banned: true }]);
-      const listed = await groups.conversationsOf(user);
+      const listed = await memberships.conversationsOf(user);
       const active = made.map(({ conversation }) => conversation).filter((conversation) => conversation !== over);
       deepEqual(
         listed.map(({ membership }) => membership.conversation),
@@ -217,12 +217,27 @@ export const groupStoreCases: readonly ContractCase<Installation>[] = [
       const group = listed.find(({ membership }) => membership.conversation === still)?.group;
       deepEqual(group, await groups.group(still));
       equal("group" in listed[0]!, false);
-      const ended = await groups.conversationsOf(user, { ended: [still, over, fresh.conversation()] });
+      const ended = await memberships.conversationsOf(user, { ended: [still, over, fresh.conversation()] });
       deepEqual(
         ended.map(({ membership }) => [membership.conversation, membership.state]),
         [[over, "banned"]],
       );
-      deepEqual(await groups.conversationsOf(user, { ended: [] }), []);
+      deepEqual(await memberships.conversationsOf(user, { ended: [] }), []);
+    },
+  },
+  {
+    name: "counts the conversations that users are in, also of users whom nobody knows, in the order asked",
+    async run({ stores: { groups, memberships } }) {
+      const [ben, cat, nobody] = [fresh.user(), fresh.user(), fresh.user()];
+      const made = await Promise.all(times(3, () => createGroup(groups)));
+      for (const { conversation } of made) await groups.apply(conversation, [joined(3, ben), joined(4, cat)]);
+      await groups.ensureDirect(directConversationId(ben, nobody));
+      deepEqual(await memberships.conversationCounts([cat, ben, fresh.user(), cat]), [3, 4, 0, 3]);
+      const [first, second] = made;
+      await groups.apply(first!.conversation, [{ change: "removed", seq: asSeq(5), user: cat, banned: false }]);
+      await groups.apply(second!.conversation, [{ change: "left", seq: asSeq(5), user: cat }]);
+      deepEqual(await memberships.conversationCounts([nobody, cat, ben]), [1, 1, 4]);
+      deepEqual(await memberships.conversationCounts([]), []);
     },
   },
   {
@@ -250,13 +265,13 @@ export const groupStoreCases: readonly ContractCase<Installation>[] = [
   },
   {
     name: "notes a direct conversation for both of its users, or for the one who talks to himself",
-    async run({ stores: { groups } }) {
+    async run({ stores: { groups, memberships } }) {
       const [ann, bob] = [fresh.user(), fresh.user()];
       const [both, alone] = [directConversationId(ann, bob), directConversationId(ann, ann)];
       for (const conversation of [both, both, alone]) await groups.ensureDirect(conversation);
       const expected = { conversation: both, user: bob, role: "member", state: "active", joinedSeq: 1 };
-      deepEqual(await groups.conversationsOf(bob), [{ membership: expected }]);
-      equal((await groups.conversationsOf(ann)).length, 2);
+      deepEqual(await memberships.conversationsOf(bob), [{ membership: expected }]);
+      equal((await memberships.conversationsOf(ann)).length, 2);
       deepEqual((await groups.members(both, { state: "active", limit: 5 })).items.length, 2);
       equal(await groups.group(both), undefined);
     },
@@ -269,10 +284,10 @@ export const groupStoreCases: readonly ContractCase<Installation>[] = [
       const { conversation, owner } = await createGroup(installation.stores.groups);
       await installation.stores.groups.apply(conversation, [joined(3, user)]);
       await installation.stores.groups.ensureDirect(directConversationId(user, owner));
-      const before = await installation.stores.groups.conversationsOf(user);
+      const before = await installation.stores.memberships.conversationsOf(user);
       await installation.crash();
       equal(before.length, 2);
-      deepEqual(await installation.stores.groups.conversationsOf(user), before);
+      deepEqual(await installation.stores.memberships.conversationsOf(user), before);
     },
   },
 ];

@@ -50,9 +50,17 @@ export const markerStoreCases: readonly ContractCase<Installation>[] = [
       await markers.setNotify(users[3]!, conversation, "all");
       await markers.setNotify(users[4]!, other, "all");
       await markers.setRead(users[2]!, conversation, { seq: asSeq(1), messages: 1 });
-      const modes = await markers.notifyModes(conversation, users.slice(0, 3));
-      deepEqual([...modes], [[users[1], "none"]]);
-      equal((await markers.notifyModes(conversation, users)).size, 2);
+      const modes = await markers.notifyModes(conversation);
+      deepEqual(
+        new Map(modes),
+        new Map([
+          [users[1], "none"],
+          [users[3], "all"],
+        ]),
+      );
+      await markers.setNotify(users[3]!, conversation, "mentions");
+      equal((await markers.notifyModes(conversation)).get(users[3]!), "mentions");
+      equal((await markers.notifyModes(fresh.conversation())).size, 0);
     },
   },
   {

@@ -269,11 +269,11 @@ describe("what goes wrong", () => {
         fleet,
         stores: {
           ...stores,
-          groups: {
-            ...stores.groups,
+          memberships: {
+            ...stores.memberships,
             async conversationsOf(user, options) {
               if (failing && user === cat) throw new TidingsError("unavailable");
-              return stores.groups.conversationsOf(user, options);
+              return stores.memberships.conversationsOf(user, options);
             },
           },
         },

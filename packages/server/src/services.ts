@@ -117,13 +117,10 @@ export interface AccessService {
     conversation: ConversationId,
     users: Iterable<UserId>,
   ): Promise<ReadonlyMap<UserId, Access | undefined>>;
-  /**
-   * The conversations that the user is an active member of, in no order. Cached; exact on one machine, and in a fleet cached for
-   * those only to whom `lately` will do: how it was some seconds ago.
-   */
-  conversationIds(user: UserId, options?: { readonly lately: boolean }): Promise<readonly ConversationId[]>;
-  /** How many they are, or in a fleet were lately. Cached for more users, because a number takes less than ids. */
-  conversationCount(user: UserId): Promise<number>;
+  /** The conversations that the user is an active member of, in no order. Cached where that is exact; read in a fleet. */
+  conversationIds(user: UserId): Promise<readonly ConversationId[]>;
+  /** How many they are, for each of at most 1,000 users, in the order asked. Cached for more users than ids are. */
+  conversationCounts(users: readonly UserId[]): Promise<readonly number[]>;
   /** The states of all conversations that the user is an active member of and that have an entry. */
   states(user: UserId): Promise<readonly ConversationState[]>;
   state(user: UserId, conversation: ConversationId): Promise<ConversationState>;

@@ -1,4 +1,4 @@
-import type { ConnectionDirectory, GroupStore, Head, Membership, MessageStore } from "@tidings/core";
+import type { ConnectionDirectory, GroupStore, Head, Membership, MembershipIndex, MessageStore } from "@tidings/core";
 import { asSeq, type ConversationId } from "@tidings/protocol";
 import type { Fault } from "./fault.ts";
 
@@ -60,18 +60,21 @@ export const deliverToRemoved: Fault = {
   name: "deliver-to-removed",
   mistake: "A membership is remembered, and its end is not noticed.",
   ports: (ports) => {
-    const { groups } = ports.stores;
+    const { groups, memberships } = ports.stores;
     const asBefore = (membership: Membership | undefined): Membership | undefined => {
       if (membership === undefined || membership.state === "active") return membership;
       const { endedSeq: _, ...before } = membership;
       return { ...before, state: "active" };
     };
     const membership: GroupStore["membership"] = async (...args) => asBefore(await groups.membership(...args));
-    const conversationsOf: GroupStore["conversationsOf"] = async (user, options) => {
-      const found = await groups.conversationsOf(user, options);
+    const conversationsOf: MembershipIndex["conversationsOf"] = async (user, options) => {
+      const found = await memberships.conversationsOf(user, options);
       return found.map((one) => ({ ...one, membership: asBefore(one.membership) as Membership }));
     };
-    return { ...ports, stores: { ...ports.stores, groups: { ...groups, membership, conversationsOf } } };
+    return {
+      ...ports,
+      stores: { ...ports.stores, groups: { ...groups, membership }, memberships: { ...memberships, conversationsOf } },
+    };
   },
 };
 

@@ -58,6 +58,7 @@ const storeWrites: Writes<Stores> = {
   messages: ["append"],
   feed: ["advance"],
   groups: ["apply", "ensureDirect"],
+  memberships: [],
   markers: ["setRead", "setNotify"],
   invites: ["create", "use", "settle", "giveBack", "revoke"],
   accounts: ["create", "change", "put", "addToken", "revoke"],

@@ -1,7 +1,7 @@
 import type { AccountStore } from "./account-store.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import type { ConnectionDirectory, DeliveryQueue, MachineLink } from "./delivery.ts";
-import type { GroupStore, MarkerStore } from "./group-store.ts";
+import type { GroupStore, MarkerStore, MembershipIndex } from "./group-store.ts";
 import type { InviteStore } from "./invite-store.ts";
 import type { Leases } from "./leases.ts";
 import type { LogImage } from "./log-image.ts";
@@ -14,6 +14,7 @@ export type Stores = {
   readonly messages: MessageStore;
   readonly feed: ChangeFeed;
   readonly groups: GroupStore;
+  readonly memberships: MembershipIndex;
   readonly markers: MarkerStore;
   readonly invites: InviteStore;
   readonly accounts: AccountStore;

@@ -34,17 +34,23 @@ export interface GroupStore {
    */
   successor(conversation: ConversationId, leaving: UserId): Promise<Membership | undefined>;
 
+  /** Public groups that are not closed, by lower-case name, then id; `search` is found in the lower-case name. */
+  searchPublic(request: PageRequest & { search?: string }): Promise<Page<GroupRecord>>;
+
+  /** Notes the direct conversation for its two users, with membership from seq 1; again does nothing. Durable. */
+  ensureDirect(conversation: ConversationId): Promise<void>;
+}
+
+/** The Group DB from its users' side. It is filled by `GroupStore`; errors and freshness are the same. */
+export interface MembershipIndex {
   /**
    * The user's memberships and the groups they belong to, by conversation id; with `ended`, the ended ones (banned
    * ones included) instead of the active ones. At most 1,000 active ones exist; the answer holds all of them.
    */
   conversationsOf(user: UserId, options?: { ended?: readonly ConversationId[] }): Promise<readonly UserConversation[]>;
 
-  /** Public groups that are not closed, by lower-case name, then id; `search` is found in the lower-case name. */
-  searchPublic(request: PageRequest & { search?: string }): Promise<Page<GroupRecord>>;
-
-  /** Notes the direct conversation for its two users, with membership from seq 1; again does nothing. Durable. */
-  ensureDirect(conversation: ConversationId): Promise<void>;
+  /** How many active memberships each user has, in the order asked. At most 1,000 users at a time. */
+  conversationCounts(users: readonly UserId[]): Promise<readonly number[]>;
 }
 
 export type GroupRecord = {
@@ -105,8 +111,8 @@ export interface MarkerStore {
   setRead(user: UserId, conversation: ConversationId, read: { seq: Seq; messages: number }): Promise<Marker>;
   /** Sets what notifies the user in this conversation. Durable. */
   setNotify(user: UserId, conversation: ConversationId, mode: NotifyMode): Promise<void>;
-  /** The mode of each user in one conversation, for those who set one. */
-  notifyModes(conversation: ConversationId, users: readonly UserId[]): Promise<ReadonlyMap<UserId, NotifyMode>>;
+  /** The modes that users set in one conversation: members, and whoever was one when he set it. */
+  notifyModes(conversation: ConversationId): Promise<ReadonlyMap<UserId, NotifyMode>>;
 }
 
 export type Marker = {

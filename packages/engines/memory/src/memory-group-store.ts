@@ -4,13 +4,15 @@ import {
   type GroupStore,
   invariant,
   type Membership,
+  type MembershipIndex,
   type Page,
   type PageRequest,
 } from "@tidings/core";
 import { asSeq, type ConversationId, directUsers, type Role, type UserId } from "@tidings/protocol";
 
-export function createMemoryGroupStore(): GroupStore {
-  const groups = new Map<ConversationId, GroupRecord>();
+/** The Group DB, from both sides. */
+export function createMemoryGroupStore(): { readonly groups: GroupStore; readonly memberships: MembershipIndex } {
+  const records = new Map<ConversationId, GroupRecord>();
   const members = new Map<ConversationId, Members>();
   const conversations = new Map<UserId, Set<ConversationId>>();
 
@@ -32,15 +34,15 @@ export function createMemoryGroupStore(): GroupStore {
     conversations.set(user, own.add(conversation));
   };
 
-  return {
+  const groups: GroupStore = {
     async apply(conversation, changes) {
-      const image = { group: groups.get(conversation), memberships: membersOf(conversation).byUser };
+      const image = { group: records.get(conversation), memberships: membersOf(conversation).byUser };
       const changed = applyMembershipChanges(conversation, image, changes);
       if (changed === undefined) return;
-      groups.set(conversation, changed.group);
+      records.set(conversation, changed.group);
       for (const [user, membership] of changed.memberships) store(conversation, user, membership);
     },
-    group: async (conversation) => groups.get(conversation),
+    group: async (conversation) => records.get(conversation),
     membership: async (conversation, user) => members.get(conversation)?.byUser.get(user),
     async members(conversation, { state, after, limit }) {
       const known = membersOf(conversation);
@@ -54,19 +56,9 @@ export function createMemoryGroupStore(): GroupStore {
       );
       return candidates.sort((a, b) => rank[a.role] - rank[b.role] || a.joinedSeq - b.joinedSeq)[0];
     },
-    async conversationsOf(user, { ended } = {}) {
-      const own = conversations.get(user) ?? new Set<ConversationId>();
-      const asked = ended === undefined ? [...own] : ended.filter((conversation) => own.has(conversation));
-      return [...new Set(asked)].sort(compare).flatMap((conversation) => {
-        const membership = members.get(conversation)?.byUser.get(user);
-        if (membership === undefined || (membership.state === "active") !== (ended === undefined)) return [];
-        const group = groups.get(conversation);
-        return [group === undefined ? { membership } : { membership, group }];
-      });
-    },
     async searchPublic({ search, ...request }) {
       const wanted = (search ?? "").toLowerCase();
-      const found = [...groups.values()]
+      const found = [...records.values()]
         .filter((group) => group.visibility === "public" && !group.closed)
         .filter((group) => group.name.toLowerCase().includes(wanted))
         .sort((a, b) => comparePublic(publicKey(a), publicKey(b)));
@@ -81,6 +73,25 @@ export function createMemoryGroupStore(): GroupStore {
       }
     },
   };
+  const memberships: MembershipIndex = {
+    async conversationsOf(user, { ended } = {}) {
+      const own = conversations.get(user) ?? new Set<ConversationId>();
+      const asked = ended === undefined ? [...own] : ended.filter((conversation) => own.has(conversation));
+      return [...new Set(asked)].sort(compare).flatMap((conversation) => {
+        const membership = members.get(conversation)?.byUser.get(user);
+        if (membership === undefined || (membership.state === "active") !== (ended === undefined)) return [];
+        const group = records.get(conversation);
+        return [group === undefined ? { membership } : { membership, group }];
+      });
+    },
+    async conversationCounts(users) {
+      return users.map((user) => {
+        const own = [...(conversations.get(user) ?? [])];
+        return own.filter((one) => members.get(one)?.byUser.get(user)?.state === "active").length;
+      });
+    },
+  };
+  return { groups, memberships };
 }
 
 type Members = {

@@ -21,11 +21,10 @@ export function createMemoryMarkerStore(): MarkerStore {
     async setNotify(user, conversation, notify) {
       store(user, conversation, { ...marker(user, conversation), notify });
     },
-    async notifyModes(conversation, users) {
+    async notifyModes(conversation) {
       const modes = new Map<UserId, NotifyMode>();
-      for (const user of users) {
-        const mode = marker(user, conversation).notify;
-        if (mode !== undefined) modes.set(user, mode);
+      for (const [user, { notify }] of byConversation.get(conversation) ?? []) {
+        if (notify !== undefined) modes.set(user, notify);
       }
       return modes;
     },

@@ -22,7 +22,7 @@ export function createMemoryDatabases(): { readonly stores: Stores; readonly ima
   const stores: Stores = {
     messages: createMemoryMessageStore(conversations),
     feed,
-    groups: createMemoryGroupStore(),
+    ...createMemoryGroupStore(),
     markers: createMemoryMarkerStore(),
     invites: createMemoryInviteStore(),
     accounts: createMemoryAccountStore(),

@@ -59,6 +59,7 @@ export function createGroupReads(db: DatabaseSync) {
   const active = db.prepare(
     `SELECT ${membershipColumns} FROM memberships m WHERE m.user_id = ? AND m.state = 'active' ORDER BY m.conversation`,
   );
+  const activeCount = db.prepare("SELECT count(*) AS n FROM memberships WHERE user_id = ? AND state = 'active'");
   const publicGroups = db.prepare(
     `SELECT ${groupColumns} FROM groups g
      WHERE g.visibility = 'public' AND g.closed = 0 AND (g.lower_name, g.conversation) > (?, ?) AND instr(g.lower_name, ?) > 0
@@ -94,6 +95,8 @@ export function createGroupReads(db: DatabaseSync) {
         return record === undefined ? { membership: one } : { membership: one, group: record };
       });
     },
+    conversationCounts: (users: readonly UserId[]): readonly number[] =>
+      users.map((user) => rowOf<{ n: number }>(activeCount, user)?.n ?? 0),
     searchPublic({ search = "", after = " ", limit }: PageRequest & { search?: string }): Page<GroupRecord> {
       // The key of a page is the id, which holds no space, a space, and the name.
       const space = after.indexOf(" ");

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Marker } from "@tidings/core";
 import type { ConversationId, NotifyMode, Seq, UserId } from "@tidings/protocol";
-import { rowOf } from "./rows.ts";
+import { rowOf, rowsOf } from "./rows.ts";
 
 const selectMarker = `SELECT read_seq AS readSeq, read_messages AS readMessages, notify FROM markers
   WHERE conversation = ? AND user_id = ?`;
@@ -28,17 +28,12 @@ export function createMarkerWrites(db: DatabaseSync) {
 
 export function createMarkerReads(db: DatabaseSync) {
   const marker = db.prepare(selectMarker);
+  const modes = db.prepare("SELECT user_id AS user, notify FROM markers WHERE conversation = ? AND notify IS NOT NULL");
   return {
     markers: (user: UserId, conversations: readonly ConversationId[]): readonly Marker[] =>
       conversations.map((conversation) => markerOf(rowOf<Partial<Marker>>(marker, conversation, user))),
-    notifyModes(conversation: ConversationId, users: readonly UserId[]): ReadonlyMap<UserId, NotifyMode> {
-      const modes = new Map<UserId, NotifyMode>();
-      for (const user of users) {
-        const mode = rowOf<Partial<Marker>>(marker, conversation, user)?.notify;
-        if (mode !== undefined) modes.set(user, mode);
-      }
-      return modes;
-    },
+    notifyModes: (conversation: ConversationId): ReadonlyMap<UserId, NotifyMode> =>
+      new Map(rowsOf<ModeRow>(modes, conversation).map(({ user, notify }) => [user, notify])),
   };
 }
 
@@ -47,3 +42,5 @@ const markerOf = (row: Partial<Marker> | undefined): Marker => ({
   readMessages: row?.readMessages ?? 0,
   notify: row?.notify,
 });
+
+type ModeRow = { readonly user: UserId; readonly notify: NotifyMode };

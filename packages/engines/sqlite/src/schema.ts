@@ -157,6 +157,9 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX invite_uses_pending ON invite_uses (invite) WHERE pending = 1;
   `,
+  `
+  CREATE INDEX markers_with_mode ON markers (conversation) WHERE notify IS NOT NULL;
+  `,
 ];
 
 /** `application_id` of our files, "TDNG": a file of another program is not touched. */

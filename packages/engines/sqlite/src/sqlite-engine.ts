@@ -8,6 +8,7 @@ import { createSqliteMessageStore } from "./sqlite-message-store.ts";
 import {
   createSqliteAccountStore,
   createSqliteGroupStore,
+  createSqliteMembershipIndex,
   createSqliteInviteStore,
   createSqliteMarkerStore,
 } from "./sqlite-stores.ts";
@@ -67,6 +68,7 @@ export async function openSqliteEngine(options: SqliteEngineOptions): Promise<Sq
       messages: createSqliteMessageStore({ ...threads, recent }),
       feed: changes.feed,
       groups: createSqliteGroupStore(threads),
+      memberships: createSqliteMembershipIndex(threads),
       markers: createSqliteMarkerStore(threads),
       invites: createSqliteInviteStore(threads),
       accounts: createSqliteAccountStore(threads),

@@ -1,4 +1,11 @@
-import { type AccountStore, type GroupStore, type InviteStore, invariant, type MarkerStore } from "@tidings/core";
+import {
+  type AccountStore,
+  type GroupStore,
+  type InviteStore,
+  invariant,
+  type MarkerStore,
+  type MembershipIndex,
+} from "@tidings/core";
 import { directUsers, limits } from "@tidings/protocol";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
@@ -12,7 +19,6 @@ export const createSqliteGroupStore = ({ writer, reader }: Threads): GroupStore 
   membership: (conversation, user) => reader.call("membership", conversation, user),
   members: (conversation, request) => reader.call("members", conversation, request),
   successor: (conversation, leaving) => reader.call("successor", conversation, leaving),
-  conversationsOf: (user, options) => reader.call("conversationsOf", user, options?.ended),
   searchPublic: (request) => reader.call("searchPublic", request),
   async ensureDirect(conversation) {
     const users = directUsers(conversation);
@@ -21,11 +27,16 @@ export const createSqliteGroupStore = ({ writer, reader }: Threads): GroupStore 
   },
 });
 
+export const createSqliteMembershipIndex = ({ reader }: Threads): MembershipIndex => ({
+  conversationsOf: (user, options) => reader.call("conversationsOf", user, options?.ended),
+  conversationCounts: (users) => reader.call("conversationCounts", users),
+});
+
 export const createSqliteMarkerStore = ({ writer, reader }: Threads): MarkerStore => ({
   markers: (user, conversations) => reader.call("markers", user, conversations),
   setRead: (user, conversation, read) => writer.call("setRead", user, conversation, read),
   setNotify: (user, conversation, mode) => writer.call("setNotify", user, conversation, mode),
-  notifyModes: (conversation, users) => reader.call("notifyModes", conversation, users),
+  notifyModes: (conversation) => reader.call("notifyModes", conversation),
 });
 
 export const createSqliteInviteStore = ({ writer, reader }: Threads): InviteStore => ({

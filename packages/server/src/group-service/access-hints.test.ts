@@ -10,11 +10,9 @@ import {
 } from "@tidings/core";
 import { createMemoryStores } from "@tidings/engine-memory";
 import type { AccessService } from "../services.ts";
-import { createRealRandom } from "../real/real-random.ts";
 import { createAccessService } from "./access-service.ts";
 
 const room = asConversationId("g_room");
-const random = createRealRandom();
 const [ann, ben] = ["u_ann", "u_ben"].map(asUserId) as [UserId, UserId];
 
 let clock: ManualClock;
@@ -24,7 +22,7 @@ let access: AccessService;
 beforeEach(async () => {
   clock = createManualClock();
   stores = createMemoryStores();
-  access = createAccessService({ stores, clock, random }, { cachesAre: "hints" });
+  access = createAccessService({ stores, clock }, { cachesAre: "hints" });
   await changeElsewhere([
     { kind: "group-changed", by: ann, name: "Room", description: "", visibility: "public", history: "everything" },
     { kind: "member-joined", user: ann, role: "owner", via: "creation" },
@@ -58,60 +56,20 @@ describe("access whose caches are hints", () => {
     expect(await access.memberIds(room)).toEqual([ann]);
   });
 
-  it("how many a user's conversations were lately is read again when another machine tells of a change, or after a while", async () => {
-    expect(await access.conversationCount(ben)).toBe(1);
+  it("how many conversations users are in is as the Group DB says now, read for all of them at once", async () => {
+    const reads: (readonly UserId[])[] = [];
+    const conversationCounts: Stores["memberships"]["conversationCounts"] = async (users) => {
+      reads.push(users);
+      return stores.memberships.conversationCounts(users);
+    };
+    const counted: Stores = { ...stores, memberships: { ...stores.memberships, conversationCounts } };
+    access = createAccessService({ stores: counted, clock }, { cachesAre: "hints" });
+    expect(await access.conversationCounts([ann, ben])).toEqual([1, 1]);
     await changeElsewhere([removed]);
-    expect(await access.conversationCount(ben)).toBe(1);
-    expect(await access.conversationIds(ben)).toEqual([]);
-    access.forget(room, ben);
-    expect(await access.conversationCount(ben)).toBe(0);
+    expect(await access.conversationCounts([ann, ben])).toEqual([1, 0]);
     await changeElsewhere([joinedAgain]);
-    await clock.advance(5_000);
-    expect(await access.conversationCount(ben)).toBe(0);
-    await clock.advance(7_000);
-    expect(await access.conversationCount(ben)).toBe(1);
-    expect(await access.conversationIds(ben, { lately: true })).toEqual([room]);
-  });
-
-  it("numbers that were read at once are not all read again at once, and reading more makes none of them live longer", async () => {
-    const reads: string[] = [];
-    const conversationsOf: Stores["groups"]["conversationsOf"] = async (user, options) => {
-      reads.push(user);
-      return stores.groups.conversationsOf(user, options);
-    };
-    let drawn = 0;
-    const draws = { ...random, fraction: () => drawn++ * 0.5 };
-    const counted: Stores = { ...stores, groups: { ...stores.groups, conversationsOf } };
-    access = createAccessService({ stores: counted, clock, random: draws }, { cachesAre: "hints" });
-    for (const user of [ann, ben]) await access.states(user);
-    const askAfter = async (ms: number): Promise<string[]> => {
-      await clock.advance(ms);
-      reads.length = 0;
-      for (const user of [ann, ben]) await access.conversationCount(user);
-      return [...reads];
-    };
-    expect(await askAfter(5_000)).toEqual([]);
-    for (const user of [ann, ben]) await access.states(user);
-    expect(await askAfter(1_000)).toEqual([ann]);
-    expect(await askAfter(3_000)).toEqual([ben]);
-  });
-
-  it("a number that was being read when another machine told of a change is not kept", async () => {
-    const reading = Promise.withResolvers<void>();
-    const conversationsOf: Stores["groups"]["conversationsOf"] = async (user, options) => {
-      const found = await stores.groups.conversationsOf(user, options);
-      await reading.promise;
-      return found;
-    };
-    const slow: Stores = { ...stores, groups: { ...stores.groups, conversationsOf } };
-    access = createAccessService({ stores: slow, clock, random }, { cachesAre: "hints" });
-    const count = access.conversationCount(ben);
-    await clock.advance(0);
-    await changeElsewhere([removed]);
-    access.forget(room, ben);
-    reading.resolve();
-    await count;
-    expect(await access.conversationCount(ben)).toBe(0);
+    expect(await access.conversationCounts([ben])).toEqual([1]);
+    expect(reads).toEqual([[ann, ben], [ann, ben], [ben]]);
   });
 
   it("a sender who was removed elsewhere is believed for some seconds, and not for longer", async () => {
@@ -143,7 +101,7 @@ describe("access whose caches are hints", () => {
         },
       },
     };
-    access = createAccessService({ stores: slow, clock, random }, { cachesAre: "hints" });
+    access = createAccessService({ stores: slow, clock }, { cachesAre: "hints" });
     const right = access.accessAsReader(room, ben);
     await clock.advance(0);
     await changeElsewhere([removed]);

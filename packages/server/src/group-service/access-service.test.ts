@@ -19,12 +19,10 @@ import {
 } from "@tidings/core";
 import { createMemoryStores } from "@tidings/engine-memory";
 import type { AccessService } from "../services.ts";
-import { createRealRandom } from "../real/real-random.ts";
 import { createAccessService } from "./access-service.ts";
 import { createGroupChanges } from "./group-changes.ts";
 
 const room = asConversationId("g_room");
-const random = createRealRandom();
 const [ann, ben, cat] = ["ann", "ben", "cat"].map(asUserId) as [UserId, UserId, UserId];
 
 const clock = createManualClock();
@@ -36,7 +34,7 @@ let calls: Map<string, number>;
 beforeEach(async () => {
   calls = new Map();
   stores = counted(createMemoryStores(), calls);
-  access = createAccessService({ stores, clock, random });
+  access = createAccessService({ stores, clock });
   await change(room, [
     { kind: "group-changed", by: ann, name: "Room", description: "", visibility: "public", history: "everything" },
     { kind: "member-joined", user: ann, role: "owner", via: "creation" },
@@ -132,7 +130,7 @@ describe("access to a conversation", () => {
             : Reflect.get(target, name),
       }),
     };
-    access = createAccessService({ stores: slow, clock, random });
+    access = createAccessService({ stores: slow, clock });
     const under = access.accessAsReader(room, ben);
     const ended = change(room, [left(ben)]);
     await ended;
@@ -349,7 +347,7 @@ describe("the states of a user's conversations", () => {
 
 describe("the caches", () => {
   it("are bounded, and keep what is used", async () => {
-    access = createAccessService({ stores, clock, random }, { conversationsMax: 10, weightMax: 20, usersMax: 3 });
+    access = createAccessService({ stores, clock }, { conversationsMax: 10, weightMax: 20, usersMax: 3 });
     await access.accessAsMember(room, ann);
     for (let index = 0; index < 100; index += 1) {
       const conversation = asConversationId(`g_${index}`);

@@ -20,13 +20,13 @@ import { UserConversations } from "./user-conversations.ts";
  * says up to which entry it is true; a sender's membership is believed for some seconds.
  */
 export function createAccessService(
-  base: Pick<Base, "stores" | "clock" | "random">,
+  base: Pick<Base, "stores" | "clock">,
   options: AccessServiceOptions = {},
 ): AccessService {
-  const { groups } = base.stores;
+  const { groups, memberships } = base.stores;
   const hints = options.cachesAre === "hints";
   const cache = new AccessCache({ ...cacheDefaults, ...options });
-  const userConversations = new UserConversations(options.usersMax ?? usersMaxDefault, hints ? base : undefined);
+  const userConversations = new UserConversations(options.usersMax ?? usersMaxDefault);
   const holds = new Holds();
   const endings = new EndingCounts(endingUsersMax);
 
@@ -108,12 +108,15 @@ export function createAccessService(
       return former;
     },
 
-    async conversationIds(user, { lately } = { lately: false }) {
-      const read = () => groups.conversationsOf(user);
-      if (!hints || lately) return userConversations.get(user, read);
-      return (await userConversations.counting(user, read)).map(({ membership }) => membership.conversation);
+    async conversationIds(user) {
+      const read = () => memberships.conversationsOf(user);
+      if (!hints) return userConversations.get(user, read);
+      return (await read()).map(({ membership }) => membership.conversation);
     },
-    conversationCount: (user) => userConversations.count(user, () => groups.conversationsOf(user)),
+    async conversationCounts(users) {
+      const read = (some: readonly UserId[]) => memberships.conversationCounts(some);
+      return hints ? read(users) : userConversations.counts(users, read);
+    },
 
     ...createConversationStates(base.stores, {
       async accessAsMember(conversation, user) {
@@ -122,7 +125,10 @@ export function createAccessService(
         if (access.membership.state === "active") return access;
         throw new TidingsError("not-a-member");
       },
-      conversationsOf: (user) => userConversations.counting(user, () => groups.conversationsOf(user)),
+      conversationsOf(user) {
+        const read = () => memberships.conversationsOf(user);
+        return hints ? read() : userConversations.counting(user, read);
+      },
       catchUp: bringUp,
     }),
 
@@ -217,8 +223,8 @@ export function createAccessService(
       tickets.set(conversation, cache.ticket(conversation));
     }
     const [active, ended] = await Promise.all([
-      groups.conversationsOf(user),
-      groups.conversationsOf(user, { ended: missing }),
+      memberships.conversationsOf(user),
+      memberships.conversationsOf(user, { ended: missing }),
     ]);
     const heads = await base.stores.messages.heads(missing);
     const found = new Map([...ended, ...active].map((one) => [one.membership.conversation, one]));

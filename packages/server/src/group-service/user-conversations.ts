@@ -1,13 +1,10 @@
 import type { UserConversation } from "@tidings/core";
 import type { ConversationId, UserId } from "@tidings/protocol";
-import type { Base } from "../services.ts";
 
 /**
- * The ids of the conversations that users are in, and how many they are, cached. A read that a change overtook is not kept. Numbers
- * are kept by themselves where nobody asked for ids: every session's user is counted, and ids take ten times as much.
- *
- * Where other machines change memberships too, what is kept of a user lives for a while only, because the word of a change may be
- * lost. How long is drawn for each, so that what was read at once is not all read again at once.
+ * The ids of the conversations that users are in, and how many they are, cached where this machine hears of every change. A read
+ * that a change overtook is not kept. Numbers are kept by themselves where nobody asked for ids: every session's user is
+ * counted, and ids take ten times as much.
  */
 export class UserConversations {
   readonly #usersMax: number;
@@ -15,18 +12,13 @@ export class UserConversations {
   readonly #counts = new Map<UserId, number>();
   /** The reading whose number is kept when it ends; a change of the user's conversations takes it away. */
   readonly #counting = new Map<UserId, object>();
-  /** Where lives are bounded: user → when what is kept of him is over. */
-  readonly #untilMs = new Map<UserId, number>();
-  readonly #lives: Pick<Base, "clock" | "random"> | undefined;
   readonly #underWay = new Map<UserId, Promise<readonly ConversationId[]>>();
 
-  constructor(usersMax: number, lives?: Pick<Base, "clock" | "random">) {
+  constructor(usersMax: number) {
     this.#usersMax = usersMax;
-    this.#lives = lives;
   }
 
   async get(user: UserId, read: () => Promise<readonly UserConversation[]>): Promise<readonly ConversationId[]> {
-    this.#dropIfOver(user);
     const known = this.#known.get(user) ?? this.#underWay.get(user);
     if (known !== undefined) return known;
     const underWay = read().then((found) => {
@@ -44,26 +36,35 @@ export class UserConversations {
 
   /** Reads for somebody who wants more than ids; their number is kept. */
   async counting(user: UserId, read: () => Promise<readonly UserConversation[]>): Promise<readonly UserConversation[]> {
-    const ticket = {};
-    this.#counting.set(user, ticket);
-    try {
-      const found = await read();
-      if (this.#counting.get(user) === ticket) this.#keepCount(user, found.length);
-      return found;
-    } finally {
-      if (this.#counting.get(user) === ticket) this.#counting.delete(user);
-    }
+    let found: readonly UserConversation[] = [];
+    await this.#count([user], async () => {
+      found = await read();
+      return [found.length];
+    });
+    return found;
   }
 
-  async count(user: UserId, read: () => Promise<readonly UserConversation[]>): Promise<number> {
-    this.#dropIfOver(user);
-    const known = this.#known.get(user)?.length ?? this.#counts.get(user);
-    if (known !== undefined) return known;
-    return (await this.counting(user, read)).length;
+  /** In the order asked; those that are not known are read together. */
+  async counts(
+    users: readonly UserId[],
+    read: (users: readonly UserId[]) => Promise<readonly number[]>,
+  ): Promise<readonly number[]> {
+    const known = new Map<UserId, number>();
+    for (const user of users) {
+      const count = this.#known.get(user)?.length ?? this.#counts.get(user);
+      if (count !== undefined) known.set(user, count);
+    }
+    const unknown = users.filter((user) => !known.has(user));
+    if (unknown.length > 0) {
+      const counts = await this.#count(unknown, () => read(unknown));
+      for (const [index, user] of unknown.entries()) known.set(user, counts[index] ?? 0);
+    }
+    return users.map((user) => known.get(user) ?? 0);
   }
 
   forget(user: UserId): void {
-    this.#drop(user);
+    this.#known.delete(user);
+    this.#counts.delete(user);
     this.#counting.delete(user);
     this.#underWay.delete(user);
   }
@@ -71,47 +72,33 @@ export class UserConversations {
   forgetAll(): void {
     this.#known.clear();
     this.#counts.clear();
-    this.#untilMs.clear();
     this.#counting.clear();
     this.#underWay.clear();
   }
 
+  async #count(users: readonly UserId[], read: () => Promise<readonly number[]>): Promise<readonly number[]> {
+    const ticket = {};
+    for (const user of users) this.#counting.set(user, ticket);
+    try {
+      const counts = await read();
+      for (const [index, user] of users.entries()) {
+        const count = counts[index];
+        if (this.#counting.get(user) === ticket && count !== undefined) this.#keepCount(user, count);
+      }
+      return counts;
+    } finally {
+      for (const user of users) if (this.#counting.get(user) === ticket) this.#counting.delete(user);
+    }
+  }
+
   #keepCount(user: UserId, count: number): void {
-    this.#beginLife(user);
     if (this.#counts.size >= this.#usersMax) this.#counts.clear();
     this.#counts.set(user, count);
   }
 
   #keep(user: UserId, ids: readonly ConversationId[]): void {
-    this.#beginLife(user);
     const [first] = this.#known.keys();
     if (this.#known.size >= this.#usersMax && first !== undefined) this.#known.delete(first);
     this.#known.set(user, ids);
   }
-
-  /** What is kept later of the same user ends with what was kept first. */
-  #beginLife(user: UserId): void {
-    if (this.#lives === undefined) return;
-    this.#dropIfOver(user);
-    if (this.#untilMs.has(user)) return;
-    // Whoever has no end here is read again.
-    if (this.#untilMs.size >= this.#usersMax) this.#untilMs.clear();
-    const { clock, random } = this.#lives;
-    this.#untilMs.set(user, clock.monotonicMs() + lifeMsMin + random.fraction() * (lifeMsMax - lifeMsMin));
-  }
-
-  #dropIfOver(user: UserId): void {
-    if (this.#lives === undefined) return;
-    if (this.#lives.clock.monotonicMs() >= (this.#untilMs.get(user) ?? 0)) this.#drop(user);
-  }
-
-  #drop(user: UserId): void {
-    this.#known.delete(user);
-    this.#counts.delete(user);
-    this.#untilMs.delete(user);
-  }
 }
-
-/** With the slow clock's walk it stays within a heartbeat (G5): a walk that takes longer than a life finds it over each time. */
-const lifeMsMin = 6_000;
-const lifeMsMax = 12_000;

@@ -212,11 +212,11 @@ describe("health", () => {
 describe("a fault of the program", () => {
   it("is logged once, and tells whoever asked nothing", async () => {
     const lines: string[] = [];
-    const groups = {
-      ...createMemoryStores().groups,
+    const memberships = {
+      ...createMemoryStores().memberships,
       conversationsOf: async () => Promise.reject(new Error("a secret")),
     };
-    const broken = await openHttpRig({ stores: { groups }, logTo: { write: (line) => lines.push(line) } });
+    const broken = await openHttpRig({ stores: { memberships }, logTo: { write: (line) => lines.push(line) } });
     const ben = await broken.signUp("ben");
     const problem = await broken.refusal("conversations", { token: ben.token });
     expect(problem).toMatchObject({ code: "internal", status: 500, retryable: true });

@@ -28,7 +28,7 @@ export function createNotifier(
   const { stores, clock, log } = base;
   const { access, links } = parts;
   const lives = parts.modesLiveMs === undefined ? undefined : { ms: parts.modesLiveMs, clock };
-  const modes = new NotifyModes(stores.markers, access, lives);
+  const modes = new NotifyModes(stores.markers, lives);
   const consumer = new FeedConsumer({ name: "notifier", feed: stores.feed, clock, log, handle });
 
   async function handle(changes: readonly Change[]): Promise<void> {
@@ -42,8 +42,6 @@ export function createNotifier(
   }
 
   async function decide(conversation: ConversationId, entries: readonly EncodedEntry[]): Promise<NewNotification[]> {
-    // Who joins may have set a mode when he was in before.
-    if (entries.some(({ kind }) => kind !== "message")) modes.forget(conversation);
     const ofConversation = await modes.of(conversation);
     const everyMessage = directUsers(conversation) !== undefined || hasAll(ofConversation);
     const found: NewNotification[] = [];
@@ -53,28 +51,14 @@ export function createNotifier(
       // Most messages mention nobody; they are not parsed. A text that looks like the field is parsed in vain, no more.
       if (!everyMessage && !entry.json.includes('"mentions":[')) continue;
       const message = JSON.parse(entry.json) as MessageEntry;
-      const mentioned = await modesOfMentioned(conversation, message, ofConversation);
       // Who was one is looked up for those only who would be notified.
       const isMember = (): boolean => true;
-      for (const { user, reason } of decideNotifications(message, { conversation, isMember, modes: mentioned })) {
+      for (const { user, reason } of decideNotifications(message, { conversation, isMember, modes: ofConversation })) {
         if (!(await wasMember(user, { conversation, seq: entry.seq, rights }))) continue;
         found.push({ user, reason, conversation, seq: entry.seq, sender: message.sender, atMs: message.at_ms });
       }
     }
     return found;
-  }
-
-  /** The modes that are remembered are those of today's members; somebody mentioned may have gone since. */
-  async function modesOfMentioned(
-    conversation: ConversationId,
-    message: MessageEntry,
-    ofMembers: ReadonlyMap<UserId, NotifyMode>,
-  ): Promise<ReadonlyMap<UserId, NotifyMode>> {
-    const former = (message.mentions ?? []).filter(
-      (user) => !ofMembers.has(user) && memberSurely(conversation, user) === undefined,
-    );
-    if (former.length === 0) return ofMembers;
-    return new Map([...ofMembers, ...(await stores.markers.notifyModes(conversation, former))]);
   }
 
   /** Where caches are hints, somebody may be no member any more whom they say to be one. */

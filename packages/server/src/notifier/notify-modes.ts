@@ -1,20 +1,20 @@
 import type { ConversationId, NotifyMode, UserId } from "@tidings/protocol";
 import type { Clock, MarkerStore } from "@tidings/core";
-import type { AccessService } from "../services.ts";
 
 type Modes = ReadonlyMap<UserId, NotifyMode>;
 
-/** The notification modes of active conversations, remembered: they are asked for with every message and hardly change. */
+/**
+ * The notification modes of active conversations, remembered: they are asked for with every message and hardly change. Of those who
+ * set one only: a large group is not read for them.
+ */
 export class NotifyModes {
   readonly #markers: MarkerStore;
-  readonly #access: AccessService;
   readonly #lives: { readonly ms: number; readonly clock: Clock } | undefined;
   readonly #known = new Map<ConversationId, Promise<Modes>>();
 
   /** `lives`: where other machines set modes too, what is remembered is believed for so long. */
-  constructor(markers: MarkerStore, access: AccessService, lives?: { readonly ms: number; readonly clock: Clock }) {
+  constructor(markers: MarkerStore, lives?: { readonly ms: number; readonly clock: Clock }) {
     this.#markers = markers;
-    this.#access = access;
     this.#lives = lives;
   }
 
@@ -22,7 +22,7 @@ export class NotifyModes {
     const known = this.#known.get(conversation);
     if (known !== undefined) return known;
     if (this.#known.size >= conversationsMax) this.#known.clear();
-    const read = this.#read(conversation);
+    const read = this.#markers.notifyModes(conversation);
     this.#known.set(conversation, read);
     this.#lives?.clock.after(this.#lives.ms, () => {
       if (this.#known.get(conversation) === read) this.#known.delete(conversation);
@@ -31,13 +31,9 @@ export class NotifyModes {
     return read;
   }
 
-  /** A user set his mode, or became a member again with one that he had set before. */
+  /** A user set his mode. */
   forget(conversation: ConversationId): void {
     this.#known.delete(conversation);
-  }
-
-  async #read(conversation: ConversationId): Promise<Modes> {
-    return await this.#markers.notifyModes(conversation, await this.#access.memberIds(conversation));
   }
 }
 

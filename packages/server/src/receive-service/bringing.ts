@@ -77,29 +77,33 @@ export function createBringing(
     await syncSession(session, { [id]: state.joined_seq - 1 });
   }
 
-  /** Compares what the users' sessions follow with their memberships, and brings what is missing. */
+  /** Compares what the users' sessions follow with their memberships, and brings what is missing. At most 1,000 users. */
   async function checkUsers(users: readonly UserId[]): Promise<void> {
+    const here = users.filter((user) => sessionsOf(user).length > 0);
+    if (here.length === 0) return;
+    const counts = await access.conversationCounts(here);
+    const different = here.filter((user, index) =>
+      sessionsOf(user).some((session) => session.subscriptions.length !== counts[index]),
+    );
     const failures: unknown[] = [];
-    for (let begin = 0; begin < users.length; begin += togetherMax) {
-      const looks = await Promise.allSettled(users.slice(begin, begin + togetherMax).map(checkUser));
+    for (let begin = 0; begin < different.length; begin += togetherMax) {
+      const looks = await Promise.allSettled(different.slice(begin, begin + togetherMax).map(bringMissing));
       for (const look of looks) if (look.status === "rejected") failures.push(look.reason);
     }
     // Thrown last: a user whose look fails must not stop those behind him.
     if (failures.length > 0) throw failures[0];
   }
 
-  async function checkUser(user: UserId): Promise<void> {
-    const sessions = cache.user(user)?.sessions ?? [];
-    if (!sessions.some(isWelcomed)) return;
-    const count = await access.conversationCount(user);
-    if (sessions.every((session) => !isWelcomed(session) || session.subscriptions.length === count)) return;
-    const ids = await access.conversationIds(user, { lately: true });
-    const missing = new Set(sessions.flatMap((session) => missingIn(session, ids)));
+  async function bringMissing(user: UserId): Promise<void> {
+    const ids = await access.conversationIds(user);
+    const missing = new Set(sessionsOf(user).flatMap((session) => missingIn(session, ids)));
     if (missing.size === 0) return;
     // A direct conversation that was opened and has no message yet is nobody's business.
     const heads = await stores.messages.heads([...missing]);
     for (const id of heads.keys()) bring(user, id);
   }
+
+  const sessionsOf = (user: UserId): readonly Session[] => (cache.user(user)?.sessions ?? []).filter(isWelcomed);
 
   return { bring, forget, attach, checkUsers };
 }
@@ -113,7 +117,7 @@ const isWelcomed = (session: Session): boolean => !session.closed && session.joi
 
 /** As many as there should be are the right ones: one too many is cut off when its end arrives, and then one is missing. */
 function missingIn(session: Session, ids: readonly ConversationId[]): readonly ConversationId[] {
-  if (!isWelcomed(session) || session.subscriptions.length === ids.length) return [];
+  if (session.subscriptions.length === ids.length) return [];
   const followed = new Set(session.subscriptions.map(({ conversation }) => conversation.id));
   return ids.filter((id) => !followed.has(id));
 }

@@ -12,7 +12,9 @@ export class SlowChecks<Id> {
   readonly #check: (ids: readonly Id[]) => Promise<void>;
   readonly #log: Logger;
   readonly #fresh = new Set<Id>();
+  readonly #walkMsMin: number;
   #walk: Iterator<Id> | undefined;
+  #walkBeganMs = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | undefined;
   #stopped = false;
 
@@ -22,11 +24,14 @@ export class SlowChecks<Id> {
     all: () => Iterator<Id>;
     check: (ids: readonly Id[]) => Promise<void>;
     log: Logger;
+    /** A walk begins so long after the one before it at the earliest. */
+    walkMsMin?: number;
   }) {
     this.#clock = options.clock;
     this.#all = options.all;
     this.#check = options.check;
     this.#log = options.log;
+    this.#walkMsMin = options.walkMsMin ?? 0;
   }
 
   /** Look at this one in the next round. */
@@ -58,13 +63,20 @@ export class SlowChecks<Id> {
       await this.#check(fresh.slice(begin, begin + chunkMax));
     }
     const chunk = this.#nextChunk();
-    if (chunk.length > 0) await this.#check(chunk);
+    for (let begin = 0; begin < chunk.length; begin += chunkMax) {
+      await this.#check(chunk.slice(begin, begin + chunkMax));
+    }
   }
 
   /** Walks over all, a chunk a round: 2,000 take a second, 50,000 take 25. */
   #nextChunk(): Id[] {
     const chunk: Id[] = [];
-    this.#walk ??= this.#all();
+    if (this.#walk === undefined) {
+      const nowMs = this.#clock.monotonicMs();
+      if (nowMs - this.#walkBeganMs < this.#walkMsMin) return chunk;
+      this.#walkBeganMs = nowMs;
+      this.#walk = this.#all();
+    }
     while (chunk.length < roundMax) {
       const next = this.#walk.next();
       if (next.done) {
