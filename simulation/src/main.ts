@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { faults } from "./faults/all-faults.ts";
 import { defaultRun } from "./run/default-run.ts";
@@ -12,7 +13,7 @@ import { Totals } from "./run/totals.ts";
 /** Of what one run lacks. */
 const linesMax = 10;
 /** Most of what a world makes is gone with the event that made it: a large young generation is rarely collected. */
-const resourceLimits = { maxYoungGenerationSizeMb: 128 };
+const resourceLimits = { maxYoungGenerationSizeMb: 256 };
 
 const { values } = parseArgs({
   options: {
@@ -46,6 +47,7 @@ if (values.help) {
 }
 
 async function simulate(): Promise<number> {
+  setFlagsFromString("--min-semi-space-size=64");
   const seeds = whole("seeds", values.seeds);
   const first = values.seed === undefined ? drawSeed() : whole("seed", values.seed);
   const run = {

@@ -119,6 +119,70 @@ export const leasesCases: readonly ContractCase<LeasesFixture>[] = [
     },
   },
   {
+    name: "keeps a lease under another one for as long as that one is renewed, and gives it to one at a time",
+    async run({ leases, time }) {
+      const [name, presence, other] = [fresh.name(), fresh.name(), fresh.name()];
+      const under = { name: presence, lease: await taken(leases.acquire(presence, "one", time.leaseMs)) };
+      const elsewhere = { name: other, lease: await taken(leases.acquire(other, "other", time.leaseMs)) };
+      const lease = await taken(leases.acquireUnder(name, under));
+      equal(lease.holder, "one");
+      equal(await leases.acquireUnder(name, elsewhere), undefined);
+      equal(await leases.acquire(name, "other", time.leaseMs), undefined);
+      for (const _ of upTo(2)) {
+        await passAlmostLease(time);
+        equal(await leases.renew(presence, under.lease, time.leaseMs), true);
+      }
+      deepEqual([...(await leases.holders(name))], [[name, "one"]]);
+      equal(await leases.renew(name, lease, time.leaseMs), true);
+      const again = await taken(leases.acquireUnder(name, under));
+      ok(again.epoch > lease.epoch);
+      equal(await leases.renew(name, lease, time.leaseMs), false);
+    },
+  },
+  {
+    name: "ends all leases under one that ends, is released or is taken anew, and gives them to the next with higher epochs",
+    async run({ leases, time }) {
+      const endings: readonly ((presence: string, lease: Lease) => Promise<unknown>)[] = [
+        () => passLease(time),
+        (presence, lease) => leases.release(presence, lease),
+        (presence) => leases.acquire(presence, "one", time.leaseMs),
+      ];
+      for (const end of endings) {
+        const presence = fresh.name();
+        const names = times(3, fresh.name);
+        const under = { name: presence, lease: await taken(leases.acquire(presence, "one", time.leaseMs)) };
+        const before = await Promise.all(names.map((name) => taken(leases.acquireUnder(name, under))));
+        await end(presence, under.lease);
+        equal(await leases.acquireUnder(names[0]!, under), undefined);
+        const other = fresh.name();
+        const next = { name: other, lease: await taken(leases.acquire(other, "other", time.leaseMs)) };
+        for (const [index, name] of names.entries()) {
+          const lease = before[index] as Lease;
+          equal((await leases.holders(name)).size, 0);
+          equal(await leases.renew(name, lease, time.leaseMs), false);
+          const now = await taken(leases.acquireUnder(name, next));
+          ok(now.epoch > lease.epoch);
+          await leases.release(name, lease);
+          deepEqual([...(await leases.holders(name))], [[name, "other"]]);
+        }
+      }
+    },
+  },
+  {
+    name: "releases a lease under another one alone, and gives none under one that stands under another itself",
+    async run({ leases, time }) {
+      const [first, second, presence] = [fresh.name(), fresh.name(), fresh.name()];
+      const under = { name: presence, lease: await taken(leases.acquire(presence, "one", time.leaseMs)) };
+      const lease = await taken(leases.acquireUnder(first, under));
+      await taken(leases.acquireUnder(second, under));
+      equal(await leases.acquireUnder(fresh.name(), { name: first, lease }), undefined);
+      await leases.release(first, lease);
+      equal((await leases.holders(first)).size, 0);
+      deepEqual([...(await leases.holders(second))], [[second, "one"]]);
+      equal((await taken(leases.acquire(first, "other", time.leaseMs))).holder, "other");
+    },
+  },
+  {
     name: "tells who holds the leases whose names begin alike",
     async run({ leases, time }) {
       const [alike, different] = [fresh.name(), fresh.name()];

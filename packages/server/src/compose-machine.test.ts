@@ -35,8 +35,8 @@ const headOf = async (conversation: ConversationId): Promise<number> =>
   (await rig.stores.messages.heads([conversation])).get(conversation)?.head ?? 0;
 
 const holderOf = async (conversation: ConversationId): Promise<Machine> => {
-  const holders = await rig.fleet.leases.holders("partition/");
-  const id = holders.get(`partition/${partitionOf(conversation, partitions)}`);
+  const holders = await rig.fleet.leases.holders("workers/partition/");
+  const id = holders.get(`workers/partition/${partitionOf(conversation, partitions)}`);
   return machine(workers.find((worker) => worker.machine === id));
 };
 

@@ -1,9 +1,10 @@
-import type { Clock, FleetEngines, Links, Random, Stores } from "@tidings/core";
+import { type Clock, type FleetEngines, type Links, type Random, type Stores, usersNamedBy } from "@tidings/core";
 import type { Logger } from "pino";
-import type { MachineId } from "@tidings/protocol";
+import type { ConversationId, MachineId } from "@tidings/protocol";
 import { createAdmission } from "./admission/admission.ts";
 import { createRateLimits, type RateLimits } from "./admission/rate-limits.ts";
 import { createAccessService } from "./group-service/access-service.ts";
+import { catchUp } from "./group-service/catch-up.ts";
 import { createGroupService } from "./group-service/group-service.ts";
 import type { GroupService } from "./group-service/group-service-types.ts";
 import type { MachineRole } from "./machine-roles.ts";
@@ -79,6 +80,11 @@ export function composeMachine(options: MachineOptions): Machine {
     links.machines.sendToAll({ tell: "access-changed", conversation, users }),
   );
   const { machine } = receive;
+  /** A worker may have died between storing and folding, and nobody else might come by: the feed does, at least once. */
+  async function fold(conversation: ConversationId): Promise<void> {
+    const users = usersNamedBy(await catchUp(stores, conversation));
+    if (users.size > 0) links.machines.sendToAll({ tell: "access-changed", conversation, users: [...users] });
+  }
   const leaseMs = settings.workerLeaseMs;
   const worker = createLogWorker(base, { links, fleet, machine, leaseMs });
   let notifier: ReturnType<typeof createNotifier> | undefined;
@@ -90,7 +96,7 @@ export function composeMachine(options: MachineOptions): Machine {
     clock,
     log,
     begin() {
-      notifier = createNotifier(base, { access, links, modesLiveMs });
+      notifier = createNotifier(base, { access, links, modesLiveMs, fold });
       return notifier.consumer;
     },
   });

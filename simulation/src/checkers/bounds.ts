@@ -9,6 +9,8 @@ export function watchBounds(world: World, slowSessionBytes: number): void {
   const reported = new Set<object>();
   const look = (): void => {
     for (const socket of world.sockets) {
+      // Looked at once more after its end, since it may have grown since the last look.
+      if (socket.isOver) world.sockets.delete(socket);
       if (socket.unsentBytesMost <= unsentBytesMax || reported.has(socket)) continue;
       reported.add(socket);
       world.watch.report("G8", `A socket had ${socket.unsentBytesMost} bytes unsent; ${unsentBytesMax} are its bound.`);

@@ -21,7 +21,7 @@ export class Deliveries {
   /** A hello is about to be said: what is stored now is owed to this client once it hears `complete`. */
   connecting(client: SimClient): void {
     const owed = new Map<ConversationId, number>();
-    for (const conversation of this.#truth.conversations.keys()) {
+    for (const conversation of this.#truth.conversationsOf(client.user)) {
       const stay = this.#truth.stayNow(conversation, client.user);
       // A membership that is in the store, but not in the Group DB yet, may be told a moment later.
       const isKnown =

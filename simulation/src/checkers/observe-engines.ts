@@ -128,17 +128,23 @@ export function observeStore(engines: Engines, about: About): Engines {
 export function observeLeases(engines: Engines, about: About): Engines {
   const leases = engines["leases"] as Leases;
   const epochs = new Map<string, number>();
+  const note = (name: string, lease: Lease | undefined, isReplay: boolean): Lease | undefined => {
+    if (lease === undefined) return undefined;
+    const last = epochs.get(name) ?? 0;
+    if (!isReplay && lease.epoch <= last)
+      about.report("inside", `The lease ${name} got epoch ${lease.epoch} after ${last}.`);
+    epochs.set(name, Math.max(last, lease.epoch));
+    return lease;
+  };
   const observed: Leases = {
     ...leases,
-    async acquire(name, holder, leaseMs): Promise<Lease | undefined> {
+    async acquire(name, holder, leaseMs) {
       const isReplay = about.isReplaying();
-      const lease = await leases.acquire(name, holder, leaseMs);
-      if (lease === undefined) return undefined;
-      const last = epochs.get(name) ?? 0;
-      if (!isReplay && lease.epoch <= last)
-        about.report("inside", `The lease ${name} got epoch ${lease.epoch} after ${last}.`);
-      epochs.set(name, Math.max(last, lease.epoch));
-      return lease;
+      return note(name, await leases.acquire(name, holder, leaseMs), isReplay);
+    },
+    async acquireUnder(name, under) {
+      const isReplay = about.isReplaying();
+      return note(name, await leases.acquireUnder(name, under), isReplay);
     },
   };
   return { ...engines, leases: observed };

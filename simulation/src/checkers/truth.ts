@@ -24,6 +24,8 @@ export class Truth {
   /** `conversation sender message_id` → where the message stands. */
   readonly messages = new Map<string, Seq>();
   readonly #stays = new Map<ConversationId, Map<UserId, Stay[]>>();
+  /** The conversations in which a user is or was. */
+  readonly #ofUser = new Map<UserId, Set<ConversationId>>();
   /** Up to which seq membership is folded into the Group DB. */
   readonly folded = new Map<ConversationId, Seq>();
 
@@ -34,6 +36,7 @@ export class Truth {
     const known = entries[stored.seq - 1];
     if (known !== undefined) return known.json === stored.json ? "known" : "another";
     if (stored.seq !== entries.length + 1) return "gap";
+    if (stored.seq === 1) for (const user of directUsers(conversation) ?? []) this.#noteUser(user, conversation);
     entries.push(stored);
     this.#noteStay(conversation, stored.entry);
     return "new";
@@ -47,10 +50,16 @@ export class Truth {
     return this.conversations.get(conversation)?.[seq - 1];
   }
 
+  conversationsOf(user: UserId): Iterable<ConversationId> {
+    return this.#ofUser.get(user) ?? [];
+  }
+
   stays(conversation: ConversationId, user: UserId): readonly Stay[] {
     const known = this.#stays.get(conversation)?.get(user);
     if (known !== undefined) return known;
-    return directUsers(conversation)?.includes(user) === true ? [{ joinedSeq: asSeq(1) }] : [];
+    // Most are groups, of which he may never have been a member.
+    if (!conversation.startsWith("d_")) return noStay;
+    return directUsers(conversation)?.includes(user) === true ? stayOfPair : noStay;
   }
 
   /** The stay that goes on. */
@@ -72,6 +81,12 @@ export class Truth {
     return [...stays].flatMap(([user, all]) => (all.at(-1)?.endedSeq === undefined ? [user] : []));
   }
 
+  #noteUser(user: UserId, conversation: ConversationId): void {
+    const own = this.#ofUser.get(user);
+    if (own === undefined) this.#ofUser.set(user, new Set([conversation]));
+    else own.add(conversation);
+  }
+
   #noteStay(conversation: ConversationId, entry: Entry): void {
     if (entry.kind !== "member-joined" && entry.kind !== "member-left" && entry.kind !== "member-removed") return;
     const users = this.#stays.get(conversation) ?? new Map<UserId, Stay[]>();
@@ -79,6 +94,7 @@ export class Truth {
     const stays = users.get(entry.user) ?? [];
     users.set(entry.user, stays);
     const last = stays.at(-1);
+    this.#noteUser(entry.user, conversation);
     if (entry.kind === "member-joined") stays.push({ joinedSeq: entry.seq });
     else if (last !== undefined && last.endedSeq === undefined) last.endedSeq = entry.seq;
   }
@@ -86,3 +102,6 @@ export class Truth {
 
 export const messageKey = (conversation: ConversationId, sender: UserId, id: MessageId): string =>
   `${conversation} ${sender} ${id}`;
+
+const noStay: readonly Stay[] = [];
+const stayOfPair: readonly Stay[] = [{ joinedSeq: asSeq(1) }];

@@ -48,8 +48,8 @@ export class SimSocket {
     this.#up = new OrderedPipe(network, { from: client, to: server, bytesPerMs, handle: (it) => this.#comeUp(it) });
     this.#forget.push(
       network.onChange(() => this.#networkChanged()),
-      server.onDeath(() => this.#break("client", this.#network.delay())),
-      client.onDeath(() => this.#break("server", this.#network.delay())),
+      server.onDeath(() => this.#serverDied()),
+      client.onDeath(() => this.#clientDied()),
     );
   }
 
@@ -223,6 +223,20 @@ export class SimSocket {
     }
   }
 
+  #clientDied(): void {
+    this.#break("server", this.#network.delay());
+    this.#clientOver = true;
+    this.#down.break();
+    this.#settle();
+  }
+
+  #serverDied(): void {
+    this.#break("client", this.#network.delay());
+    this.#serverOver = true;
+    this.#up.break();
+    this.#settle();
+  }
+
   #endClient(close: { code: number; reason: string }): void {
     if (this.#clientOver) return;
     this.#clientOver = true;
@@ -239,8 +253,13 @@ export class SimSocket {
     this.#connection?.handleClosed();
   }
 
+  /** For both sides. */
+  get isOver(): boolean {
+    return this.#clientOver && this.#serverOver;
+  }
+
   #settle(): void {
-    if (!this.#clientOver || !this.#serverOver) return;
+    if (!this.isOver) return;
     for (const forget of this.#forget) forget();
   }
 

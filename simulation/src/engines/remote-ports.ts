@@ -56,6 +56,7 @@ export const writesOf = {
   log: ["log.append"],
   leases: [
     "leases.acquire",
+    "leases.acquireUnder",
     "leases.renew",
     "leases.release",
     "connections.renew",
@@ -139,7 +140,7 @@ export function remotePorts(
     fleet: {
       log: { partitions, append: messageLog.append, end: messageLog.end, read: stream(log, "log", "read") },
       image: port<LogImage>(store, "image", ["takeOver", "apply", "position", "find"]),
-      leases: port<Leases>(leases, "leases", ["acquire", "renew", "release", "holders"]),
+      leases: port<Leases>(leases, "leases", ["acquire", "acquireUnder", "renew", "release", "holders"]),
     },
     connections: { ...connections, watch: stream(leases, "connections", "watch") },
   };

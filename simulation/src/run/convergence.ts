@@ -15,7 +15,7 @@ export async function whatIsMissing(world: World): Promise<string[]> {
     if (!client.isLive) missing.push(`${client.place} is ${client.state}`);
     if (client.unsettled.size > 0)
       missing.push(`${client.place} has ${client.unsettled.size} sends that are not settled`);
-    for (const conversation of truth.conversations.keys()) {
+    for (const conversation of truth.conversationsOf(client.user)) {
       if (truth.stayNow(conversation, client.user) === undefined) continue;
       const held = client.held.get(conversation) ?? 0;
       const head = truth.head(conversation);

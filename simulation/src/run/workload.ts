@@ -9,7 +9,8 @@ export class Workload {
   readonly #random: Prng;
   readonly #groups: readonly ConversationId[];
   readonly #pauseMsMean: number;
-  readonly #sent: IssuedSend[] = [];
+  /** Of each client's place. */
+  readonly #sent = new Map<string, IssuedSend[]>();
   #going = true;
 
   constructor(world: World, options: { groups: readonly ConversationId[]; pauseMsMean: number }) {
@@ -50,7 +51,7 @@ export class Workload {
     const conversation = this.#pickOwn(client);
     if (conversation === undefined) return;
     const mentions = this.#random.chance(0.1) ? [this.#random.pick(this.#world.clients).user] : undefined;
-    this.#sent.push(client.sends({ conversation }, `text ${this.#random.whole(0, 999)}`, mentions ? { mentions } : {}));
+    this.#note(client.sends({ conversation }, `text ${this.#random.whole(0, 999)}`, mentions ? { mentions } : {}));
   }
 
   /** One after the other without waiting: what G4 is about. */
@@ -60,13 +61,19 @@ export class Workload {
 
   #sendDirect(client: SimClient): void {
     const others = this.#world.clients.filter(({ user }) => user !== client.user);
-    if (others.length > 0) this.#sent.push(client.sends({ to: this.#random.pick(others).user }, "psst"));
+    if (others.length > 0) this.#note(client.sends({ to: this.#random.pick(others).user }, "psst"));
   }
 
   /** Somebody's program asks again, at once or much later. */
   #repeat(client: SimClient): void {
-    const own = this.#sent.filter((send) => send.client === client.place && send.refused === undefined);
+    const own = (this.#sent.get(client.place) ?? []).filter((send) => send.refused === undefined);
     if (own.length > 0) client.repeats(this.#random.pick(own));
+  }
+
+  #note(send: IssuedSend): void {
+    const own = this.#sent.get(send.client);
+    if (own === undefined) this.#sent.set(send.client, [send]);
+    else own.push(send);
   }
 
   #changeGroup(client: SimClient): void {

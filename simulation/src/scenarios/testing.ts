@@ -109,10 +109,10 @@ export function hearLink(world: World) {
 /** partition → the place that holds it; a place that is unknown is one that died. */
 export async function holders(world: World): Promise<ReadonlyMap<number, SimMachine | undefined>> {
   const leases = world.servers.leases.engines["leases"] as Leases;
-  const held = await leases.holders("partition/");
+  const held = await leases.holders("workers/partition/");
   return new Map(
     [...held].map(([name, holder]) => [
-      Number(name.slice("partition/".length)),
+      Number(name.slice("workers/partition/".length)),
       world.workers.find(({ machine }) => machine?.machine === holder),
     ]),
   );

@@ -83,7 +83,7 @@ story(
     await begin(world);
     const before = await holders(world);
     expect(before.size).toBe(world.partitions);
-    silence.about = "partition/2";
+    silence.about = `workers/present/${world.workers[1]?.machine?.machine}`;
     await world.until(() => silence.about === "", workerLeaseMs);
     for (let tenth = 0; tenth < 30; tenth += 1) {
       await world.run(100);

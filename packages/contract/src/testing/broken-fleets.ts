@@ -52,6 +52,8 @@ export const giveLeaseToTwo = (leases: Leases): Leases => {
   const own = (name: string, holder: string): string => `${name} of ${holder}`;
   return {
     acquire: (name, holder, leaseMs) => leases.acquire(own(name, holder), holder, leaseMs),
+    acquireUnder: (name, { name: other, lease }) =>
+      leases.acquireUnder(own(name, lease.holder), { name: own(other, lease.holder), lease }),
     renew: (name, lease, leaseMs) => leases.renew(own(name, lease.holder), lease, leaseMs),
     release: (name, lease) => leases.release(own(name, lease.holder), lease),
     async holders(prefix) {
@@ -70,6 +72,12 @@ export const forgetEpochOnRelease = (leases: Leases): Leases => {
     ...leases,
     async acquire(name, holder, leaseMs) {
       const lease = await leases.acquire(name, holder, leaseMs);
+      if (lease === undefined) return undefined;
+      newest.set(name, lease.epoch);
+      return { holder, epoch: lease.epoch - baseOf(name) };
+    },
+    async acquireUnder(name, { name: other, lease: { holder, epoch } }) {
+      const lease = await leases.acquireUnder(name, { name: other, lease: { holder, epoch: epoch + baseOf(other) } });
       if (lease === undefined) return undefined;
       newest.set(name, lease.epoch);
       return { holder, epoch: lease.epoch - baseOf(name) };

@@ -11,7 +11,13 @@ export interface Leases {
    * this name (also by the same holder again); undefined if another one holds it.
    */
   acquire(name: string, holder: string, leaseMs: number): Promise<Lease | undefined>;
-  /** Prolongs it; false if it has ended or is somebody else's meanwhile. */
+  /**
+   * Takes a lease for the holder of another one, under which it stands: it needs no renewal, and ends when the other one ends, is
+   * released or is taken anew. So a holder of many renews one. Undefined if another one holds it, or if `under` is not held
+   * any more; for the rest as `acquire`. A lease under a lease that stands under another one is not given.
+   */
+  acquireUnder(name: string, under: NamedLease): Promise<Lease | undefined>;
+  /** Prolongs it; false if it has ended or is somebody else's meanwhile. Of one that stands under another: is it still held? */
   renew(name: string, lease: Lease, leaseMs: number): Promise<boolean>;
   /** Ends it at once, if it is still this one. Again does nothing. */
   release(name: string, lease: Lease): Promise<void>;
@@ -20,3 +26,5 @@ export interface Leases {
 }
 
 export type Lease = { readonly holder: string; readonly epoch: number };
+
+export type NamedLease = { readonly name: string; readonly lease: Lease };

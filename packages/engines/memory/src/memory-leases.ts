@@ -1,4 +1,4 @@
-import type { Clock, Lease, Leases } from "@tidings/core";
+import type { Clock, Lease, Leases, NamedLease } from "@tidings/core";
 import { TidingsError } from "@tidings/protocol";
 
 /** Leases held at the same time; more are refused (G8). */
@@ -13,35 +13,43 @@ export function createMemoryLeases(clock: Pick<Clock, "monotonicMs">): Leases {
   const held = new Map<string, Held>();
   let newestEpoch = 0;
 
+  const holds = (one: Held): boolean =>
+    "endMs" in one ? clock.monotonicMs() < one.endMs : same(one.under.name, one.under.lease) !== undefined;
   const holding = (name: string): Held | undefined => {
     const one = held.get(name);
-    if (one === undefined || clock.monotonicMs() < one.endMs) return one;
+    if (one === undefined || holds(one)) return one;
     held.delete(name);
     return undefined;
   };
   /** The lease as it is held, if it is this one. */
-  const same = (name: string, { holder, epoch }: Lease): Held | undefined => {
+  function same(name: string, { holder, epoch }: Lease): Held | undefined {
     const one = holding(name);
     return one?.lease.holder === holder && one.lease.epoch === epoch ? one : undefined;
-  };
+  }
+  function take(name: string, holder: string, until: Until): Lease | undefined {
+    const other = holding(name);
+    if (other !== undefined && other.lease.holder !== holder) return undefined;
+    if (other === undefined && held.size >= leasesMax) {
+      for (const ended of [...held.keys()]) holding(ended);
+      if (held.size >= leasesMax) throw new TidingsError("unavailable");
+    }
+    newestEpoch += 1;
+    const lease: Lease = { holder, epoch: newestEpoch };
+    held.set(name, { lease, ...until });
+    return lease;
+  }
 
   return {
-    async acquire(name, holder, leaseMs) {
-      const other = holding(name);
-      if (other !== undefined && other.lease.holder !== holder) return undefined;
-      if (other === undefined && held.size >= leasesMax) {
-        for (const ended of [...held.keys()]) holding(ended);
-        if (held.size >= leasesMax) throw new TidingsError("unavailable");
-      }
-      newestEpoch += 1;
-      const lease: Lease = { holder, epoch: newestEpoch };
-      held.set(name, { lease, endMs: clock.monotonicMs() + leaseMs });
-      return lease;
+    acquire: async (name, holder, leaseMs) => take(name, holder, { endMs: clock.monotonicMs() + leaseMs }),
+    async acquireUnder(name, under) {
+      const other = same(under.name, under.lease);
+      if (other === undefined || "under" in other) return undefined;
+      return take(name, under.lease.holder, { under });
     },
     async renew(name, lease, leaseMs) {
       const one = same(name, lease);
       if (one === undefined) return false;
-      one.endMs = clock.monotonicMs() + leaseMs;
+      if ("endMs" in one) one.endMs = clock.monotonicMs() + leaseMs;
       return true;
     },
     async release(name, lease) {
@@ -58,4 +66,5 @@ export function createMemoryLeases(clock: Pick<Clock, "monotonicMs">): Leases {
   };
 }
 
-type Held = { readonly lease: Lease; endMs: number };
+type Until = { endMs: number } | { readonly under: NamedLease };
+type Held = { readonly lease: Lease } & Until;

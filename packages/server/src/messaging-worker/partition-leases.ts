@@ -24,16 +24,17 @@ export type PartitionLeasesOptions = {
 };
 
 /**
- * Which partitions this worker holds. Each worker has a lease that says it is there; from the workers that are there everybody
- * works out alike who should hold which partition. Thrice in a lease's time a worker renews what it has, hands over what
- * another one should hold, and takes what it should hold and nobody does. So after a death everything is held again within
- * a lease and a third, and a worker that comes moves its own share only.
+ * Which partitions this worker holds. Each worker has a lease that says it is there, and under it a lease of every partition that
+ * it holds: so one renewal keeps all of them. From the workers that are there everybody works out alike who should hold which
+ * partition. Thrice in a lease's time a worker renews its presence, hands over what another one should hold, and takes what it
+ * should hold and nobody does. So after a death everything is held again within a lease and a third, and a worker that
+ * comes moves its own share only.
  */
 export class PartitionLeases {
   readonly #options: PartitionLeasesOptions;
   readonly #held = new Map<number, Held>();
   readonly #ending = new AbortController();
-  #presence: Lease | undefined;
+  #presence: Presence | undefined;
   #ended: Promise<void> | undefined;
 
   constructor(options: PartitionLeasesOptions) {
@@ -52,11 +53,15 @@ export class PartitionLeases {
 
   /** Finishes the batches under way and gives everything back, so that others take over at once. */
   async drain(): Promise<void> {
+    const { leases, worker } = this.#options;
     this.#ending.abort();
     await this.#ended;
-    // First, so that nobody leaves the partitions to this worker.
-    await this.#release(presenceName(this.#options.worker), this.#presence);
+    const presence = this.#presence;
+    if (presence === undefined) return;
+    // First, so that nobody leaves the partitions to this worker. Where it fails they are free when the presence has ended.
+    await leases.acquireUnder(leavingName(worker), presence).catch(() => undefined);
     await Promise.all([...this.#held.values()].map((held) => this.#handOver(held)));
+    await this.#release(presence.name, presence.lease);
   }
 
   /** Works on nothing any more; the leases run out. */
@@ -70,67 +75,90 @@ export class PartitionLeases {
     const { clock, leaseMs, log } = this.#options;
     const { signal } = this.#ending;
     while (!signal.aborted) {
+      const beganMs = clock.monotonicMs();
       try {
         await this.#round();
       } catch (error) {
         log.warn({ err: error }, "Leases could not be renewed; it is tried again.");
         this.#letGoOfOld();
       }
-      await clock.sleep(leaseMs / roundsInLease, signal);
+      // Counted from the beginning: one answer that does not come costs one renewal, not the rest as well.
+      await clock.sleep(Math.max(0, beganMs + leaseMs / roundsInLease - clock.monotonicMs()), signal);
     }
   }
 
   async #round(): Promise<void> {
     const { leases, partitions, worker } = this.#options;
-    await Promise.all([this.#renewPresence(), ...[...this.#held.values()].map((held) => this.#renew(held))]);
-    const [workers, taken] = await this.#inTime(
-      Promise.all([leases.holders(presencePrefix), leases.holders(partitionPrefix)]),
-    );
-    if (this.#ending.signal.aborted) return;
-    const preferred = preferPartitions([...new Set([...workers.values(), worker])].sort(), partitions);
+    const presence = await this.#renewPresence();
+    const [present, taken] = this.#sort(await this.#inTime(leases.holders(workersPrefix)));
+    if (this.#ending.signal.aborted || presence === undefined) return;
+    const preferred = preferPartitions([...present.add(worker)].sort(), partitions);
     const wanted: number[] = [];
+    const unwanted: number[] = [];
     for (const [partition, holder] of preferred) {
       const held = this.#held.get(partition);
       const owner = taken.get(partitionName(partition));
+      // Its presence ended meanwhile, and another one came first.
+      if (owner !== undefined && owner !== worker) held?.holding.stop();
       // Our own without our knowing: the answer to the taking was lost.
       const free = owner === undefined || owner === worker;
       if (holder === worker && held === undefined && free) wanted.push(partition);
-      // In its own time: a batch that takes long must not keep the other leases from being renewed.
+      if (holder !== worker && held === undefined && owner === worker) unwanted.push(partition);
+      // In its own time: a batch that takes long must not keep the presence from being renewed.
       if (holder !== worker && held !== undefined) void this.#handOver(held);
     }
-    await Promise.all(wanted.map((partition) => this.#take(partition)));
+    await Promise.all([
+      ...wanted.map((partition) => this.#take(partition, presence)),
+      ...unwanted.map((partition) => this.#giveBack(partition, presence)),
+    ]);
   }
 
-  async #renewPresence(): Promise<void> {
-    const { leases, worker, leaseMs } = this.#options;
+  /** Who is there and stays, and who holds what. */
+  #sort(holders: ReadonlyMap<string, string>): [Set<string>, ReadonlyMap<string, string>] {
+    const present = new Set<string>();
+    for (const [name, holder] of holders) if (name.startsWith(presencePrefix)) present.add(holder);
+    for (const [name, holder] of holders) if (name.startsWith(leavingPrefix)) present.delete(holder);
+    return [present, holders];
+  }
+
+  /** With a presence that ended everything ended that was held under it. */
+  async #renewPresence(): Promise<Presence | undefined> {
+    const { leases, worker, leaseMs, clock } = this.#options;
     const name = presenceName(worker);
-    if (this.#presence !== undefined && (await this.#inTime(leases.renew(name, this.#presence, leaseMs)))) return;
-    this.#presence = await this.#inTime(leases.acquire(name, worker, leaseMs));
+    const beganMs = clock.monotonicMs();
+    const untilMs = beganMs + leaseMs;
+    if (this.#presence !== undefined) {
+      if (await this.#inTime(leases.renew(name, this.#presence.lease, leaseMs))) this.#presence.untilMs = untilMs;
+      else this.#letGoOfAll();
+    }
+    if (this.#presence === undefined) {
+      const lease = await this.#inTime(leases.acquire(name, worker, leaseMs));
+      if (lease !== undefined) this.#presence = { name, lease, untilMs };
+    }
+    return this.#presence;
   }
 
-  async #renew(held: Held): Promise<void> {
-    const { leases, leaseMs, clock } = this.#options;
-    const beganMs = clock.monotonicMs();
-    const renewed = await this.#inTime(leases.renew(partitionName(held.partition), held.lease, leaseMs));
-    if (renewed) held.untilMs = beganMs + leaseMs;
-    else held.holding.stop();
-  }
-
-  async #take(partition: number): Promise<void> {
-    const { leases, worker, leaseMs, clock, hold } = this.#options;
-    const beganMs = clock.monotonicMs();
+  async #take(partition: number, presence: Presence): Promise<void> {
+    const { leases, hold } = this.#options;
     // One whose answer comes too late is found as our own in the next round.
-    const lease = await this.#inTime(leases.acquire(partitionName(partition), worker, leaseMs));
+    const lease = await this.#inTime(leases.acquireUnder(partitionName(partition), presence));
     if (lease === undefined) return;
     if (this.#ending.signal.aborted) {
       await this.#release(partitionName(partition), lease);
       return;
     }
+    if (presence !== this.#presence) return;
     const holding = hold(partition, lease.epoch);
-    const held: Held = { partition, lease, holding, untilMs: beganMs + leaseMs, handingOver: undefined };
+    const held: Held = { partition, lease, holding, handingOver: undefined };
     this.#held.set(partition, held);
     // Only when the work on it has ended it may be taken anew: two that work on one partition here would mix what is remembered of it.
     void holding.run().finally(() => this.#held.delete(partition));
+  }
+
+  /** What is held without being worked on, because an answer was lost: it would not end before the presence does. */
+  async #giveBack(partition: number, presence: Presence): Promise<void> {
+    const name = partitionName(partition);
+    await this.#release(name, await this.#inTime(this.#options.leases.acquireUnder(name, presence)));
   }
 
   #handOver(held: Held): Promise<void> {
@@ -164,22 +192,32 @@ export class PartitionLeases {
 
   /** The leases do not answer: what must have run out is worked on no more. The store would refuse it anyway. */
   #letGoOfOld(): void {
-    const nowMs = this.#options.clock.monotonicMs();
-    for (const { holding, untilMs } of this.#held.values()) if (untilMs < nowMs) holding.stop();
+    const { untilMs } = this.#presence ?? {};
+    if (untilMs !== undefined && untilMs < this.#options.clock.monotonicMs()) this.#letGoOfAll();
+  }
+
+  #letGoOfAll(): void {
+    this.#presence = undefined;
+    for (const { holding } of this.#held.values()) holding.stop();
   }
 }
+
+type Presence = { readonly name: string; readonly lease: Lease; untilMs: number };
 
 type Held = {
   readonly partition: number;
   readonly lease: Lease;
   readonly holding: Holding;
-  untilMs: number;
   handingOver: Promise<void> | undefined;
 };
 
-const presencePrefix = "worker/";
+/** Of all names, so that one look finds them. */
+const workersPrefix = "workers/";
+const presencePrefix = `${workersPrefix}present/`;
 const presenceName = (worker: string): string => `${presencePrefix}${worker}`;
-const partitionPrefix = "partition/";
+const leavingPrefix = `${workersPrefix}leaving/`;
+const leavingName = (worker: string): string => `${leavingPrefix}${worker}`;
+const partitionPrefix = `${workersPrefix}partition/`;
 const partitionName = (partition: number): string => `${partitionPrefix}${partition}`;
 /** Two renewals may fail before a lease runs out. */
 const roundsInLease = 3;

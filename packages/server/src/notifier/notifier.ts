@@ -23,6 +23,8 @@ export function createNotifier(
     links: Links;
     /** Of modes that are remembered; without it they are exact. */
     modesLiveMs?: number;
+    /** Brings the Group DB up to a conversation's entries, where nobody else follows the feed to do it. */
+    fold?: (conversation: ConversationId) => Promise<void>;
   },
 ) {
   const { stores, clock, log } = base;
@@ -42,6 +44,7 @@ export function createNotifier(
   }
 
   async function decide(conversation: ConversationId, entries: readonly EncodedEntry[]): Promise<NewNotification[]> {
+    if (entries.some(({ kind }) => kind !== "message")) await parts.fold?.(conversation);
     const ofConversation = await modes.of(conversation);
     const everyMessage = directUsers(conversation) !== undefined || hasAll(ofConversation);
     const found: NewNotification[] = [];

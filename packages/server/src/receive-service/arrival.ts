@@ -1,6 +1,7 @@
 import {
   asConversationId,
   asSeq,
+  directUsers,
   limits,
   type ConversationId,
   type EndedFrame,
@@ -44,7 +45,7 @@ export function createArrival(
         }
         return;
       case "heads":
-        for (const [id, head] of Object.entries(message.heads)) noteHead(asConversationId(id), head);
+        for (const [id, head] of Object.entries(message.heads)) noteToldHead(asConversationId(id), head);
         return;
       case "access-changed":
         for (const user of message.users) bringing.forget(user, message.conversation);
@@ -183,6 +184,12 @@ export function createArrival(
   async function checkHeads(ids: readonly ConversationId[]): Promise<void> {
     const heads = await stores.messages.heads(ids);
     for (const [id, { head }] of heads) noteHead(id, head);
+  }
+
+  /** A head that somebody tells: the delivery that made a direct conversation may have been lost, and its id names its users. */
+  function noteToldHead(id: ConversationId, head: Seq): void {
+    for (const user of directUsers(id) ?? []) bringing.bring(user, id);
+    noteHead(id, head);
   }
 
   function noteHead(id: ConversationId, head: Seq): void {

@@ -94,6 +94,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     log,
     all: () => cache.conversations.keys(),
     check: arrival.checkHeads,
+    walkMsMin: headsWalkMsMin,
   });
   const membershipChecks = new SlowChecks({
     clock,
@@ -200,5 +201,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
   };
 }
 
+/** Repair takes a second or two; workers tell heads besides. */
+const headsWalkMsMin = 2_000;
 /** With the walk itself it stays within a heartbeat (G5); few users are not counted every second. */
 const membershipWalkMsMin = 5_000;
