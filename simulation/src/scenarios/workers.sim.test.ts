@@ -1,6 +1,7 @@
 import { TidingsError } from "@tidings/protocol";
 import { expect } from "vitest";
 import type { SimMachine } from "../fleet/sim-machine.ts";
+import { at } from "./group-call-at.ts";
 import { userAt, usersAt } from "./people.ts";
 import { allHave, begin, has, holderOf, holders, machine, story, usersOf } from "./testing.ts";
 
@@ -89,6 +90,91 @@ story(
       await world.run(100);
       expect(await holders(world)).toEqual(before);
     }
+  },
+);
+
+const answers = { areLost: false };
+
+story(
+  "a partition whose taking was answered to nobody is worked on all the same, by its holder or by another one",
+  {
+    fault: {
+      name: "lost-taking",
+      mistake: "A partition is taken, and the answer is lost.",
+      ports(ports) {
+        const { leases } = ports.fleet;
+        const acquireUnder: typeof leases.acquireUnder = async (name, under) => {
+          const lease = await leases.acquireUnder(name, under);
+          if (answers.areLost) throw new TidingsError("unavailable");
+          return lease;
+        };
+        return { ...ports, fleet: { ...ports.fleet, leases: { ...leases, acquireUnder } } };
+      },
+    },
+  },
+  async (world) => {
+    answers.areLost = false;
+    const people = usersAt(world, { prefix: "p", count: 4, homes: world.machines });
+    const rooms = Array.from({ length: 6 }, (_, index) => world.group(`room${index}`, usersOf(people)));
+    await begin(world);
+    const [first] = world.workers;
+    answers.areLost = true;
+    first?.drain();
+    await world.until(() => first?.process === undefined, workerLeaseMs);
+    await world.run(workerLeaseMs / 2);
+    // Those to whom its partitions were given without their knowing should not hold all of them any more.
+    first?.start();
+    await world.run(workerLeaseMs / 2);
+    answers.areLost = false;
+    await world.run(workerLeaseMs);
+    const sends = rooms.map((conversation) => people[0]?.sends({ conversation }, "anybody there?"));
+    await world.until(
+      () =>
+        allHave(
+          world,
+          people,
+          sends.filter((send) => send !== undefined),
+        ),
+      500,
+    );
+  },
+);
+
+const deadly = { place: "", die: (): void => undefined };
+
+story(
+  "a worker dies between storing who joined and noting it in the Group DB, and nobody says anything more there",
+  {
+    fault: {
+      name: "dies-before-fold",
+      mistake: "None: a process dies where it hurts.",
+      ports(ports, { process }) {
+        const { groups } = ports.stores;
+        const apply: typeof groups.apply = async (conversation, changes) => {
+          if (process.place === deadly.place) deadly.die();
+          return groups.apply(conversation, changes);
+        };
+        return { ...ports, stores: { ...ports.stores, groups: { ...groups, apply } } };
+      },
+    },
+  },
+  async (world) => {
+    deadly.place = "";
+    const [alice, bob] = [userAt(world, "alice", machine(world, 1)), userAt(world, "bob", machine(world, 2))];
+    const asked = machine(world, 3);
+    const room = world.group("room", usersOf([alice]));
+    await begin(world);
+    const holder = await holderOf(world, room);
+    deadly.die = () => {
+      deadly.place = "";
+      world.crash(holder);
+      world.crash(asked);
+    };
+    deadly.place = holder.place;
+    void at(world, asked, bob, (groups) => groups.join(bob.user, room)).catch(() => undefined);
+    await world.until(() => deadly.place === "", 1_000);
+    // What he came into is brought to his open session.
+    await world.until(() => bob.held.get(room) === world.watch.truth.head(room), 10_000);
   },
 );
 
