@@ -66,6 +66,12 @@ const areas: readonly Area[] = [
     why: "The bench measures what a user would get: it goes over the wire, never around it.",
   },
   {
+    folder: "cluster",
+    ours: ["@tidings/protocol", "@tidings/client"],
+    node: true,
+    why: "The fleet on one machine is made of processes, and looked at over the wire, as whoever runs one does.",
+  },
+  {
     folder: "scripts",
     ours: ["@tidings/protocol"],
     node: true,
@@ -95,6 +101,11 @@ const exceptions: readonly { readonly files: RegExp; readonly ours: RegExp; read
     files: /^packages\/server\/.*\.e2e\.test\.ts$/,
     ours: /^@tidings\/engine-sqlite\/testing$/,
     why: "The composed system is tested over the engine that it is composed of.",
+  },
+  {
+    files: /\.(pg|nats|cluster)\.test\.ts$/,
+    ours: /^@tidings\/(cluster\/servers|engine-(postgres|nats))(\/|$)/,
+    why: "What needs real servers starts them by itself.",
   },
   {
     files: /^packages\/engines\/.*(\.test\.ts|\/testing\/[^/]+)$/,
