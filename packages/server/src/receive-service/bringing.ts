@@ -48,14 +48,8 @@ export function createBringing(
         "A conversation could not be brought to a session; it is tried again.",
       );
       if (session.closed) return;
-      const subscription = session.subscription(id);
-      if (subscription === undefined) {
-        checkSoon(session.caller.user.user_id);
-        return;
-      }
-      // It follows the conversation, and the sync stopped on the way: from the head the client sees what it lacks, and asks.
-      const { arrivedSeq, knownHead } = subscription.conversation;
-      session.write(encodeFrame({ type: "heads", heads: { [id]: asSeq(Math.max(arrivedSeq, knownHead)) } }));
+      // Where it follows the conversation by now, the sync has told it the head, and the client asks.
+      if (session.subscription(id) === undefined) checkSoon(session.caller.user.user_id);
     });
   }
 

@@ -94,14 +94,14 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     log,
     all: () => cache.conversations.keys(),
     check: arrival.checkHeads,
-    walkMsMin: headsWalkMsMin,
+    walkMsMin,
   });
   const membershipChecks = new SlowChecks({
     clock,
     log,
     all: () => cache.users(),
     check: bringing.checkUsers,
-    walkMsMin: membershipWalkMsMin,
+    walkMsMin,
   });
   const heartbeats = new Heartbeats({ clock, cache, heartbeatMs: settings.heartbeatMs });
   const poll = createPollSync(base, {
@@ -201,7 +201,5 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
   };
 }
 
-/** Repair takes a second or two; workers tell heads besides. */
-const headsWalkMsMin = 2_000;
-/** With the walk itself it stays within a heartbeat (G5); few users are not counted every second. */
-const membershipWalkMsMin = 5_000;
+/** Repair takes a second or two (G5), for which few conversations and users need not be asked about every second. */
+const walkMsMin = 2_000;

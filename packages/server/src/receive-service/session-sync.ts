@@ -9,7 +9,7 @@ import {
 } from "@tidings/protocol";
 import type { Stores } from "@tidings/core";
 import type { Access, AccessService } from "../services.ts";
-import { encodeDeliver } from "./frames.ts";
+import { encodeDeliver, encodeFrame } from "./frames.ts";
 import type { LocalConversation, Subscription } from "./local-conversation.ts";
 import { newSyncBudget, readWithinBudget, type SyncBudget } from "./range-reader.ts";
 import type { Session } from "./session.ts";
@@ -84,7 +84,28 @@ export function createSessionSync(parts: {
     const id = from.right.conversation;
     const conversation = cache.conversationAt(id, from.head);
     const subscription = session.subscription(id) ?? cache.subscribe(session, { conversation, sentSeq: from.cursor });
+    const writtenSeq = subscription.sentSeq;
     subscription.sentSeq = from.cursor;
+    try {
+      return await push(session, { ...from, subscription });
+    } catch (error) {
+      // What had been written before is on its way all the same; a cursor behind it would get no pushes any more. What ticks left out
+      // meanwhile the client learns from the head (G5).
+      if (writtenSeq > subscription.sentSeq) subscription.sentSeq = writtenSeq;
+      const head = headOf(conversation, conversation.arrivedSeq);
+      if (isLive(subscription) && subscription.sentSeq < head)
+        session.write(encodeFrame({ type: "heads", heads: { [id]: head } }));
+      throw error;
+    }
+  }
+
+  async function push(
+    session: Session,
+    from: { right: Access; head: Seq; budget: SyncBudget; subscription: Subscription },
+  ): Promise<SyncedConversationStatus> {
+    const { subscription } = from;
+    const { conversation } = subscription;
+    const { id } = conversation;
     let { head } = from;
     let entriesLeft = limits.syncEntriesMax;
     while (entriesLeft > 0 && subscription.sentSeq < conversation.knownHead && isLive(subscription)) {
