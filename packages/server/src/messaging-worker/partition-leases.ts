@@ -147,7 +147,8 @@ export class PartitionLeases {
       await this.#release(partitionName(partition), lease);
       return;
     }
-    if (presence !== this.#presence) return;
+    // An answer that came late: the next round asked again meanwhile, and it is worked on already.
+    if (presence !== this.#presence || this.#held.has(partition)) return;
     const holding = hold(partition, lease.epoch);
     const held: Held = { partition, lease, holding, handingOver: undefined };
     this.#held.set(partition, held);
@@ -158,7 +159,8 @@ export class PartitionLeases {
   /** What is held without being worked on, because an answer was lost: it would not end before the presence does. */
   async #giveBack(partition: number, presence: Presence): Promise<void> {
     const name = partitionName(partition);
-    await this.#release(name, await this.#inTime(this.#options.leases.acquireUnder(name, presence)));
+    const lease = await this.#inTime(this.#options.leases.acquireUnder(name, presence));
+    await this.#inTime(this.#release(name, lease));
   }
 
   #handOver(held: Held): Promise<void> {
