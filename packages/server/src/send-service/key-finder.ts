@@ -9,6 +9,8 @@ export class KeyFinder {
   readonly #clock: Clock;
   #waiting: Asked[] = [];
   #asking = false;
+  /** The question in flight is not answered in time: nobody else who is impatient waits for it. */
+  #isLate = false;
 
   constructor(options: { image: LogImage; clock: Clock }) {
     this.#image = options.image;
@@ -30,7 +32,8 @@ export class KeyFinder {
 
   #ask(key: LoggedKey, withinMs: number | undefined): Promise<Stored | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<Stored | undefined>();
-    if (withinMs !== undefined && this.#waiting.length >= keysWaitingMax) return Promise.resolve(undefined);
+    const isHopeless = this.#isLate || this.#waiting.length >= keysWaitingMax;
+    if (withinMs !== undefined && isHopeless) return Promise.resolve(undefined);
     this.#waiting.push({ key, impatient: withinMs !== undefined, resolve, reject });
     if (!this.#asking) {
       this.#asking = true;
@@ -43,6 +46,7 @@ export class KeyFinder {
     while (this.#waiting.length > 0) {
       const asked = this.#waiting.splice(0, keysAtOnceMax);
       const cancel = this.#clock.after(patienceMs, () => {
+        this.#isLate = true;
         for (const one of [...asked, ...this.#waiting]) if (one.impatient) one.resolve(undefined);
         this.#waiting = this.#waiting.filter(({ impatient }) => !impatient);
       });
@@ -53,6 +57,7 @@ export class KeyFinder {
         for (const { reject } of asked) reject(error);
       } finally {
         cancel();
+        this.#isLate = false;
       }
     }
     this.#asking = false;
