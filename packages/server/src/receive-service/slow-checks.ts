@@ -59,13 +59,14 @@ export class SlowChecks<Id> {
   async #round(): Promise<void> {
     const fresh = [...this.#fresh];
     this.#fresh.clear();
-    for (let begin = 0; begin < fresh.length; begin += chunkMax) {
-      await this.#check(fresh.slice(begin, begin + chunkMax));
+    const failures: unknown[] = [];
+    for (const ids of [fresh, this.#nextChunk()]) {
+      for (let begin = 0; begin < ids.length; begin += chunkMax) {
+        await this.#check(ids.slice(begin, begin + chunkMax)).catch((error: unknown) => failures.push(error));
+      }
     }
-    const chunk = this.#nextChunk();
-    for (let begin = 0; begin < chunk.length; begin += chunkMax) {
-      await this.#check(chunk.slice(begin, begin + chunkMax));
-    }
+    // Thrown last: one that cannot be looked at must not keep those behind it from being looked at, round after round.
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Walks over all, a chunk a round: 2,000 take a second, 50,000 take 25. */
