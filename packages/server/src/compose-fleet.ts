@@ -63,5 +63,8 @@ export async function composeFleetMachine(
   return createServing({ app, settings, running: [machine], state });
 }
 
-/** A token that was revoked at another machine is good for so long at most where the message about it was lost. */
+/**
+ * A token that was revoked at another machine is good for new requests for so long at most where the message about it was lost. Sessions
+ * that it has opened are found by the machine's slow clock.
+ */
 const tokensLiveMs = 5_000;

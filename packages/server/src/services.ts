@@ -46,6 +46,11 @@ export type Caller = {
 export interface Authenticator {
   /** Rejects with `token-invalid`, `token-expired`, `token-revoked` or `unavailable`. */
   authenticate(token: string): Promise<Caller>;
+  /**
+   * Those of the callers whose tokens have been revoked since they were shown. Absent where whoever revokes a token always reaches
+   * its sessions. At most 500 callers. Rejects with `unavailable`.
+   */
+  revokedOf?(callers: readonly Caller[]): Promise<ReadonlySet<Caller>>;
 }
 
 export type Target = { readonly conversation: ConversationId } | { readonly to: UserId };

@@ -1,4 +1,4 @@
-import { TidingsError, type TokenId, type UserId } from "@tidings/protocol";
+import { asTokenId, TidingsError, type TokenId, type UserId } from "@tidings/protocol";
 import type { AccountRecord, Clock, Stores, TokenRecord } from "@tidings/core";
 import { LruMap } from "../lru-map.ts";
 import type { Authenticator, Caller } from "../services.ts";
@@ -42,7 +42,15 @@ export function createLocalAuthenticator(
       for (const token of tokensOf.get(user) ?? []) known.delete(token);
       tokensOf.delete(user);
     },
+
+    // Where tokens are believed for ever, all changes are made here.
+    ...(tokensLiveMs < Number.POSITIVE_INFINITY && { revokedOf }),
   };
+
+  async function revokedOf(callers: readonly Caller[]): Promise<ReadonlySet<Caller>> {
+    const found = await Promise.all(callers.map(({ token }) => accounts.token(asTokenId(token))));
+    return new Set(callers.filter((_, index) => found[index]?.token.revokedAtMs !== undefined));
+  }
 
   function liveOnly(one: Known | undefined): Known | undefined {
     return one === undefined || clock.monotonicMs() < one.untilMs ? one : undefined;

@@ -29,6 +29,7 @@ import type { ReceiveParts } from "./receive-parts.ts";
 import { SlowChecks } from "./slow-checks.ts";
 import { SocketAcceptor } from "./socket-acceptor.ts";
 import type { SocketConnection } from "./socket-connection.ts";
+import { createTokenChecks } from "./token-checks.ts";
 import { createUserNews } from "./user-news.ts";
 import { UserSocketCache } from "./user-socket-cache.ts";
 
@@ -103,6 +104,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     check: bringing.checkUsers,
     walkMsMin,
   });
+  const tokenChecks = createTokenChecks({ clock, log, cache, authenticator: parts.authenticator });
   const heartbeats = new Heartbeats({ clock, cache, heartbeatMs: settings.heartbeatMs });
   const poll = createPollSync(base, {
     access,
@@ -142,6 +144,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     heartbeats.stop();
     headChecks.stop();
     membershipChecks.stop();
+    tokenChecks?.stop();
     acceptor?.close();
     connections.stop();
     await links.connections.retire(machine).catch((error: unknown) => {
@@ -176,6 +179,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
       heartbeats.start();
       headChecks.start();
       membershipChecks.start();
+      tokenChecks?.start();
       await renewLease();
     },
 

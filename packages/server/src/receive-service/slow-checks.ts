@@ -13,6 +13,7 @@ export class SlowChecks<Id> {
   readonly #log: Logger;
   readonly #fresh = new Set<Id>();
   readonly #walkMsMin: number;
+  readonly #roundMax: number;
   #walk: Iterator<Id> | undefined;
   #walkBeganMs = Number.NEGATIVE_INFINITY;
   #cancel: (() => void) | undefined;
@@ -26,12 +27,15 @@ export class SlowChecks<Id> {
     log: Logger;
     /** A walk begins so long after the one before it at the earliest. */
     walkMsMin?: number;
+    /** How many a walk looks at in a round, of a second. */
+    roundMax?: number;
   }) {
     this.#clock = options.clock;
     this.#all = options.all;
     this.#check = options.check;
     this.#log = options.log;
     this.#walkMsMin = options.walkMsMin ?? 0;
+    this.#roundMax = options.roundMax ?? roundMaxDefault;
   }
 
   /** Look at this one in the next round. */
@@ -78,7 +82,7 @@ export class SlowChecks<Id> {
       this.#walkBeganMs = nowMs;
       this.#walk = this.#all();
     }
-    while (chunk.length < roundMax) {
+    while (chunk.length < this.#roundMax) {
       const next = this.#walk.next();
       if (next.done) {
         this.#walk = undefined;
@@ -92,4 +96,4 @@ export class SlowChecks<Id> {
 
 const roundMs = 1_000;
 const chunkMax = 500;
-const roundMax = 2_000;
+const roundMaxDefault = 2_000;

@@ -10,6 +10,7 @@ import {
   type UserId,
 } from "@tidings/protocol";
 import {
+  type Clock,
   createManualClock,
   type FleetEngines,
   type Links,
@@ -23,6 +24,7 @@ import { composeMachine, type Machine } from "../compose-machine.ts";
 import type { MachineRole } from "../machine-roles.ts";
 import { createRealRandom } from "../real/real-random.ts";
 import type { SocketConnection } from "../receive-service/socket-connection.ts";
+import type { Authenticator } from "../services.ts";
 import { parseSettings } from "../settings.ts";
 import { authenticate } from "./receive-rig.ts";
 
@@ -37,6 +39,7 @@ export function openFleetRig(
   options: {
     lose?: (message: MachineMessage) => boolean;
     engines?: (engines: { stores: Stores; fleet: FleetEngines }) => { stores: Stores; fleet: FleetEngines };
+    authenticator?: (stores: Stores, clock: Clock) => Authenticator;
   } = {},
 ) {
   const clock = createManualClock();
@@ -56,11 +59,18 @@ export function openFleetRig(
       clock,
       random: createRealRandom(),
       log: pino({ level: "silent" }),
-      authenticator: { authenticate },
+      authenticator: options.authenticator?.(stores, clock) ?? { authenticate },
     });
     machines.push(machine);
     running.push(machine.run());
     return machine;
+  }
+
+  async function connectWith(machine: Machine, token: string, have: Record<string, Seq> = {}): Promise<TestSession> {
+    const session = new TestSession(machine);
+    session.send({ type: "hello", token, have });
+    await clock.advance(0);
+    return session;
   }
 
   return {
@@ -72,12 +82,9 @@ export function openFleetRig(
     startWorker: (own?: Partial<FleetEngines>) => start(["worker"], own),
 
     /** A user's session at a machine, with what it is sent. */
-    async connect(machine: Machine, user: UserId, have: Record<string, Seq> = {}): Promise<TestSession> {
-      const session = new TestSession(machine);
-      session.send({ type: "hello", token: user, have });
-      await clock.advance(0);
-      return session;
-    },
+    connect: (machine: Machine, user: UserId, have: Record<string, Seq> = {}) => connectWith(machine, user, have),
+    /** The same with a token, where `authenticator` knows some. */
+    connectWith,
 
     /** Moves the clock in small steps until the promise is settled. */
     async settled<T>(promise: Promise<T>): Promise<T> {
