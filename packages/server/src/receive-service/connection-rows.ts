@@ -25,9 +25,12 @@ export class ConnectionRows {
   retain(user: UserId): ConnectionRow {
     let row = this.#rows.get(user);
     if (row === undefined) {
-      row = { user, holders: 0, registered: this.#add(user), cancelRemoval: undefined };
-      row.registered.catch(() => this.#rows.delete(user));
-      this.#rows.set(user, row);
+      const added: Row = { user, holders: 0, registered: this.#add(user), cancelRemoval: undefined };
+      added.registered.catch(() => {
+        if (this.#rows.get(user) === added) this.#rows.delete(user);
+      });
+      this.#rows.set(user, added);
+      row = added;
     }
     row.holders += 1;
     row.cancelRemoval?.();
