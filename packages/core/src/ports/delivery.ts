@@ -30,6 +30,9 @@ export interface DeliveryQueue {
   readonly depth: number;
 }
 
+/** At three bytes a character it stays below the 1 MiB that a NATS server takes in one message by default. */
+export const deliveryCharactersMax = 256 * 1024;
+
 /** What a machine is told by workers and by other services. Whatever is lost here is repaired by heads and sync. */
 export type MachineMessage =
   | { readonly tell: "delivery"; readonly delivery: Delivery; readonly recipients: readonly UserId[] }
@@ -41,7 +44,10 @@ export type MachineMessage =
   /** To every machine: what is cached of these users' access to the conversation, or of its settings, is old. */
   | { readonly tell: "access-changed"; readonly conversation: ConversationId; readonly users: readonly UserId[] };
 
-/** "Send info to clients": messages to one machine. May lose, must not reorder what one sender sends to one machine. */
+/**
+ * "Send info to clients": messages to one machine. May lose, must not reorder what one sender sends to one machine. The entries of a
+ * delivery are one entry, or together at most `deliveryCharactersMax` characters of JSON.
+ */
 export interface MachineLink {
   /** Hands a message over without waiting for its arrival. A machine that nobody is at loses it. Never throws. */
   send(machine: MachineId, message: MachineMessage): void;

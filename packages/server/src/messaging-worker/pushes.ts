@@ -1,6 +1,8 @@
 import { type ConversationId, directUsers, type MachineId, type UserId } from "@tidings/protocol";
 import {
   type Delivery,
+  deliveryCharactersMax,
+  type EncodedEntry,
   type MachineLink,
   membershipChangesOf,
   type MembershipChange,
@@ -39,7 +41,9 @@ export function createPushes(parts: {
     for (const machine of await interest.machinesOf(conversation)) to.add(machine);
     // A machine looks only for users to whom the conversation may be new.
     const recipients = pair ?? joinedUsers(changes);
-    for (const machine of to) machines.send(machine, { tell: "delivery", delivery, recipients });
+    for (const piece of toPieces(delivery)) {
+      for (const machine of to) machines.send(machine, { tell: "delivery", delivery: piece, recipients });
+    }
   };
 
   async function fold(conversation: ConversationId, changes: readonly MembershipChange[]): Promise<void> {
@@ -54,6 +58,24 @@ export function createPushes(parts: {
       machines.sendToAll({ tell: "access-changed", conversation, users: usersOf(changes) });
     }
   }
+}
+
+/** Contiguous ranges of a size that a link takes. */
+function* toPieces({ conversation, entries }: Delivery): Generator<Delivery, void, undefined> {
+  let piece: EncodedEntry[] = [];
+  let characters = 0;
+  for (const entry of entries) {
+    const [first] = piece;
+    if (first !== undefined && characters + entry.json.length > deliveryCharactersMax) {
+      yield { conversation, fromSeq: first.seq, entries: piece };
+      piece = [];
+      characters = 0;
+    }
+    piece.push(entry);
+    characters += entry.json.length;
+  }
+  const [first] = piece;
+  if (first !== undefined) yield { conversation, fromSeq: first.seq, entries: piece };
 }
 
 function usersOf(changes: readonly MembershipChange[]): readonly UserId[] {
