@@ -1,12 +1,20 @@
-import { decodeLogRecord, invariant, type LogImage, type MessageLog, type MessageStore } from "@tidings/core";
+import {
+  decodeLogRecord,
+  type GroupStore,
+  invariant,
+  type LogImage,
+  type MessageLog,
+  type MessageStore,
+} from "@tidings/core";
 import { createMemoryDatabases } from "@tidings/engine-memory";
 import { asSeq } from "@tidings/protocol";
 import type { World } from "../world/world.ts";
 import { messageKey } from "./truth.ts";
 
-/** What can be said only in the end: the store is what its log makes it, and everything acknowledged is in it. */
+/** What can be said only in the end: the stores are what the log makes them, and everything acknowledged is in it. */
 export async function checkInTheEnd(world: World): Promise<void> {
   await checkStoreIsImageOfLog(world);
+  await checkGroupsAreImageOfEntries(world);
   checkAcknowledged(world);
 }
 
@@ -29,6 +37,22 @@ async function checkStoreIsImageOfLog({ servers, partitions, watch }: World): Pr
     }
   }
 }
+
+/** Who is in which group, by the Group DB and by the entries: whatever died between storing them and folding them (G7). */
+async function checkGroupsAreImageOfEntries({ servers, watch }: World): Promise<void> {
+  const groups = servers.store.engines["groups"] as GroupStore;
+  for (const conversation of watch.truth.conversations.keys()) {
+    if (conversation.startsWith("d_")) continue;
+    const { items } = await groups.members(conversation, { state: "active", limit: membersMax });
+    const found = items.map(({ user }) => user).sort();
+    const wanted = watch.truth.members(conversation).sort();
+    if (found.join(" ") !== wanted.join(" ")) {
+      watch.report("inside", `${conversation} has ${found} by the Group DB, and ${wanted} by its entries.`);
+    }
+  }
+}
+
+const membersMax = 1_000;
 
 async function replay(log: MessageLog, image: LogImage, partition: number): Promise<void> {
   const end = await log.end(partition);

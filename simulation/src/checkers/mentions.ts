@@ -1,9 +1,12 @@
 import type { NotificationStore } from "@tidings/core";
+import type { ConversationId, Seq, UserId } from "@tidings/protocol";
 import type { World } from "../world/world.ts";
+import type { Truth } from "./truth.ts";
 
 /**
  * G9, in the end: whoever was mentioned by somebody else, was a member when the message was sequenced and is one still, has a notification
- * of it, and no more than one. Who left meanwhile may have one or none.
+ * of it, and no more than one. Who left meanwhile may have one or none; who was no member then has none (G7), nor has anybody who is
+ * notified of nothing: nobody sets a mode here.
  */
 export async function checkMentions({ clients, servers, watch }: World): Promise<void> {
   const { truth } = watch;
@@ -26,9 +29,21 @@ export async function checkMentions({ clients, servers, watch }: World): Promise
       const about = `${conversation} ${seq}`;
       if (seen.has(about)) watch.report("G9", `${user} has two notifications of ${about}.`);
       seen.add(about);
+      if (!isDue(truth, user, { conversation, seq }))
+        watch.report("G7", `${user} has a notification of ${about}, which is none of his business.`);
     }
     for (const about of wanted.get(user) ?? []) {
       if (!seen.has(about)) watch.report("G9", `${user} was mentioned in ${about}, and has no notification of it.`);
     }
   }
+}
+
+/** Could the user be notified of the message: was he in the conversation, and mentioned or alone with its sender? */
+function isDue(truth: Truth, user: UserId, { conversation, seq }: { conversation: ConversationId; seq: Seq }): boolean {
+  const entry = truth.entry(conversation, seq)?.entry;
+  if (entry?.kind !== "message" || entry.sender === user) return false;
+  const isIn = truth
+    .stays(conversation, user)
+    .some(({ joinedSeq, endedSeq }) => seq >= joinedSeq && seq < (endedSeq ?? Number.POSITIVE_INFINITY));
+  return isIn && (conversation.startsWith("d_") || entry.mentions?.includes(user) === true);
 }
