@@ -143,9 +143,12 @@ export function fleetSettings(options: {
   machineLeaseMs: number;
   drainMs: number;
   slowSessionBytes: number;
+  resumesPerSecond: number | undefined;
 }) {
+  const settings = parseSettings([], {});
   return {
-    ...parseSettings([], {}),
+    ...settings,
+    resumesPerSecond: options.resumesPerSecond ?? settings.resumesPerSecond,
     workerLeaseMs: options.workerLeaseMs,
     machineLeaseMs: options.machineLeaseMs,
     drainMs: options.drainMs,

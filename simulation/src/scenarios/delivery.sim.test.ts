@@ -129,6 +129,16 @@ story(
   },
 );
 
+story("a machine that no worker reaches finds what it lacks on its own slow clock", {}, async (world) => {
+  const { alice, bob, room } = await twoInARoom(world);
+  for (const worker of world.workers) world.cut(worker, machine(world, 2), "one-way");
+  const lost = [1, 2, 3].map((index) => alice.sends({ conversation: room }, `lost ${index}`));
+  await world.until(() => allHave(world, [alice], lost), 500);
+  expect(allHave(world, [bob], lost)).toBe(false);
+  // A walk begins every two seconds, and it looks once a second.
+  await world.until(() => allHave(world, [bob], lost), 4_000);
+});
+
 story("a network that loses a tenth of everything and repeats as much shows no client a hole", {}, async (world) => {
   const people = usersAt(world, { prefix: "p", count: 10, homes: world.machines });
   const room = world.group("room", usersOf(people));

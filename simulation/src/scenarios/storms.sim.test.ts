@@ -70,6 +70,36 @@ story(
   },
 );
 
+story(
+  "more come back at once than a machine admits: all are served in their time, and who is new does not wait for them",
+  { machines: 2, resumesPerSecond: 10 },
+  async (world) => {
+    const people = usersAt(world, { prefix: "p", count: 60, homes: [machine(world, 1)] });
+    const sender = userAt(world, "sender", machine(world, 2));
+    const room = world.group("room", usersOf([sender, ...people]));
+    await begin(world);
+    const late = userAt(world, "late", machine(world, 2));
+    const cameMs: number[] = [];
+    world.watch.on((client, event) => {
+      if (event.type === "welcome" && client !== late) cameMs.push(world.timeline.nowMs);
+    });
+
+    world.crash(machine(world, 1));
+    const send = sender.sends({ conversation: room }, "are you there?");
+    await world.run(2_000);
+    late.start();
+    await world.until(() => late.isLive, 500);
+    expect(people.filter((one) => !one.isLive).length).toBeGreaterThan(people.length / 4);
+    await world.until(() => allHave(world, people, [send]), 30_000);
+
+    expect(cameMs).toHaveLength(people.length);
+    // A second's worth at once, and what comes in a second.
+    for (const beganMs of cameMs) {
+      expect(cameMs.filter((ms) => ms >= beganMs && ms < beganMs + 1_000).length).toBeLessThanOrEqual(21);
+    }
+  },
+);
+
 story("what a draining machine took it stores", {}, async (world) => {
   const people = usersAt(world, { prefix: "p", count: 10, homes: [machine(world, 1)] });
   const room = world.group("room", usersOf(people));

@@ -27,6 +27,8 @@ export type WorldOptions = {
   readonly machineLeaseMs?: number;
   readonly drainMs?: number;
   readonly slowSessionBytes?: number;
+  /** Of each machine; without it, as many as production admits. */
+  readonly resumesPerSecond?: number;
   readonly writeLog?: (line: string) => void;
 };
 
@@ -75,6 +77,7 @@ export class World {
         machineLeaseMs: options.machineLeaseMs ?? 5_000,
         drainMs: options.drainMs ?? 5_000,
         slowSessionBytes: this.slowSessionBytes,
+        resumesPerSecond: options.resumesPerSecond,
       }),
       fault,
       writeLog: options.writeLog,
