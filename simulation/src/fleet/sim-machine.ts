@@ -32,6 +32,7 @@ export class SimMachine {
   #machine: Machine | undefined;
   #starts = 0;
   isDraining = false;
+  #isWantedAgain = false;
 
   constructor(place: string, roles: MachineOptions["roles"], surroundings: MachineSurroundings) {
     this.place = place;
@@ -48,11 +49,14 @@ export class SimMachine {
     return this.process === undefined ? undefined : this.#machine;
   }
 
+  /** Where something drains still, when that has ended. */
   start(): void {
+    this.#isWantedAgain = this.isDraining;
     if (this.process !== undefined) return;
     const { network, servers, subjects, partitions, settings, fault, onFailure } = this.#surroundings;
     this.#starts += 1;
     this.isDraining = false;
+    this.#isWantedAgain = false;
     const random = this.#surroundings.random.fork(`${this.place} start ${this.#starts}`);
     const skew = {
       wallOffsetMs: Math.round(random.between(-skewMsMax, skewMsMax)),
@@ -92,7 +96,7 @@ export class SimMachine {
     this.process?.stall(forMs);
   }
 
-  /** Ends in order; when it has ended, nothing runs here. */
+  /** Ends in order; when it has ended, nothing runs here, unless it was started again meanwhile. */
   drain(): void {
     const { machine, process } = this;
     if (machine === undefined || process === undefined || this.isDraining) return;
@@ -100,7 +104,10 @@ export class SimMachine {
     // In the process, as a signal handler would.
     process.at(this.#surroundings.network.timeline.nowMs, () => {
       machine.drain().then(
-        () => process.kill(),
+        () => {
+          process.kill();
+          if (this.#isWantedAgain) this.start();
+        },
         (error: unknown) => this.#surroundings.onFailure(new Error(`${this.place} could not drain.`, { cause: error })),
       );
     });
