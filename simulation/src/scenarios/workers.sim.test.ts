@@ -178,6 +178,28 @@ story(
   },
 );
 
+for (const what of ["store", "log"] as const) {
+  story(
+    `a worker that reaches its leases and not the ${what} leaves its partitions to others, for as long as that lasts`,
+    {},
+    async (world) => {
+      const [alice, bob] = [userAt(world, "alice", machine(world, 1)), userAt(world, "bob", machine(world, 2))];
+      const room = world.group("room", usersOf([alice, bob]));
+      await begin(world);
+      const lonely = await holderOf(world, room);
+      world.cut(lonely, world.servers[what]);
+      await world.run(200);
+      const send = alice.sends({ conversation: room }, "who takes this?");
+      await world.until(() => allHave(world, [alice, bob], [send]), 5 * workerLeaseMs);
+      expect(shareOf(await holders(world), lonely)).toBe(0);
+
+      world.heal();
+      await world.run(3 * workerLeaseMs);
+      expect(shareOf(await holders(world), lonely)).toBeGreaterThan(0);
+    },
+  );
+}
+
 story("every worker dies: whoever comes next goes on where they stopped", {}, async (world) => {
   const people = usersAt(world, { prefix: "p", count: 6, homes: world.machines });
   const rooms = Array.from({ length: 6 }, (_, index) => world.group(`room${index}`, usersOf(people)));

@@ -1,6 +1,7 @@
 import { type FleetEngines, type Links, partitionOf } from "@tidings/core";
 import type { MachineId } from "@tidings/protocol";
 import type { Base, Running } from "../services.ts";
+import { Fitness } from "./fitness.ts";
 import { HeadsTeller } from "./heads-teller.ts";
 import { Interest } from "./interest.ts";
 import { PartitionHolder, type WorkerCounts } from "./partition-holder.ts";
@@ -36,6 +37,7 @@ export function createLogWorker(
   const counts: WorkerCounts = { applied: 0, setAside: 0 };
   const holders = new Map<number, PartitionHolder>();
   const stopped = new AbortController();
+  const fitness = new Fitness({ fleet, clock, leaseMs });
   let ended: Promise<unknown> | undefined;
 
   const partitions = new PartitionLeases({
@@ -45,6 +47,7 @@ export function createLogWorker(
     leaseMs,
     clock,
     log,
+    isFit: () => fitness.isFit,
     hold(partition, epoch) {
       const passedOver = (): void =>
         interest.forgetWhere((conversation) => partitionOf(conversation, fleet.log.partitions) === partition);
@@ -89,7 +92,7 @@ export function createLogWorker(
       lag,
     },
     async run() {
-      ended ??= Promise.all([partitions.run(), followConnections()]);
+      ended ??= Promise.all([partitions.run(), followConnections(), fitness.run(stopped.signal)]);
       await ended;
     },
     async drain() {

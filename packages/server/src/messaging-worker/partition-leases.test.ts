@@ -13,12 +13,14 @@ let leases: Leases;
 /** partition → the epochs with which it is worked on now. */
 let working: Map<number, Set<number>>;
 let begun: number;
+let isFit: boolean;
 
 beforeEach(() => {
   clock = createManualClock();
   leases = createMemoryLeases(clock);
   working = new Map();
   begun = 0;
+  isFit = true;
 });
 
 /** A worker of two partitions; where it is alone it should hold both. */
@@ -30,6 +32,7 @@ function openWorker(some: Partial<Leases>): PartitionLeases {
     leaseMs,
     clock,
     log: pino({ level: "silent" }),
+    isFit: () => isFit,
     hold(partition, epoch) {
       const { promise, resolve } = Promise.withResolvers<"drained" | "stale">();
       const epochs = working.get(partition) ?? new Set();
@@ -109,5 +112,47 @@ describe("a worker's partitions", () => {
     const over = worker.stop();
     await clock.advance(roundMs);
     await over;
+  });
+
+  it("are left to others while it is unfit and there are others, and are its own again afterwards", async () => {
+    const worker = openWorker({});
+    void worker.run();
+    await clock.advance(roundMs);
+    isFit = false;
+    await clock.advance(leaseMs);
+    // Nobody else is there.
+    expect([...working.values()].map(({ size }) => size)).toEqual([1, 1]);
+    const other = await leases.acquire("workers/present/w_2", "w_2", 100 * leaseMs);
+    await clock.advance(leaseMs);
+    expect([...working.values()].map(({ size }) => size)).toEqual([0, 0]);
+    expect(await held()).toEqual([]);
+    isFit = true;
+    await clock.advance(leaseMs);
+    expect(working.get(1)?.size).toBe(1);
+    if (other !== undefined) await leases.release("workers/present/w_2", other);
+    await clock.advance(leaseMs);
+    expect([...working.values()].map(({ size }) => size)).toEqual([1, 1]);
+    await worker.stop();
+  });
+
+  it("are counted on again where the answer to its being unfit was lost", async () => {
+    let isLost = true;
+    const worker = openWorker({
+      async acquireUnder(name, under) {
+        const lease = await leases.acquireUnder(name, under);
+        if (isLost && name.startsWith("workers/leaving/")) throw new TidingsError("unavailable");
+        return lease;
+      },
+    });
+    void worker.run();
+    await clock.advance(roundMs / 2);
+    isFit = false;
+    await clock.advance(roundMs);
+    isFit = true;
+    isLost = false;
+    expect([...(await leases.holders("workers/leaving/")).values()]).toEqual(["w_1"]);
+    await clock.advance(roundMs);
+    expect([...(await leases.holders("workers/leaving/")).values()]).toEqual([]);
+    await worker.stop();
   });
 });

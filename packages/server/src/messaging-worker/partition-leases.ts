@@ -20,6 +20,8 @@ export type PartitionLeasesOptions = {
   readonly leaseMs: number;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Can it work on anything? If not, others do while there are some. */
+  isFit(): boolean;
   hold(partition: number, epoch: number): Holding;
 };
 
@@ -35,6 +37,8 @@ export class PartitionLeases {
   readonly #held = new Map<number, Held>();
   readonly #ending = new AbortController();
   #presence: Presence | undefined;
+  /** Says, under the presence, that the others should count without this worker. */
+  #absence: Lease | undefined;
   #ended: Promise<void> | undefined;
 
   constructor(options: PartitionLeasesOptions) {
@@ -90,9 +94,12 @@ export class PartitionLeases {
   async #round(): Promise<void> {
     const { leases, partitions, worker } = this.#options;
     const presence = await this.#renewPresence();
+    if (presence !== undefined) await this.#tellFitness(presence);
     const [present, taken] = this.#sort(await this.#inTime(leases.holders(workersPrefix)));
     if (this.#ending.signal.aborted || presence === undefined) return;
-    const preferred = preferPartitions([...present.add(worker)].sort(), partitions);
+    // Where all are unfit each counts on itself: it keeps what it holds, so that what comes back finds everybody at his place.
+    if (this.#absence === undefined || present.size === 0) present.add(worker);
+    const preferred = preferPartitions([...present].sort(), partitions);
     const wanted: number[] = [];
     const unwanted: number[] = [];
     for (const [partition, holder] of preferred) {
@@ -109,7 +116,11 @@ export class PartitionLeases {
     }
     await Promise.all([
       ...wanted.map((partition) => this.#take(partition, presence)),
-      ...unwanted.map((partition) => this.#giveBack(partition, presence)),
+      ...unwanted.map((partition) => this.#giveBack(partitionName(partition), presence)),
+      // Said without our knowing: the others would count without this worker for as long as it is there.
+      ...(this.#absence === undefined && taken.has(leavingName(worker))
+        ? [this.#giveBack(leavingName(worker), presence)]
+        : []),
     ]);
   }
 
@@ -138,6 +149,18 @@ export class PartitionLeases {
     return this.#presence;
   }
 
+  async #tellFitness(presence: Presence): Promise<void> {
+    const { leases, worker, isFit, log } = this.#options;
+    const name = leavingName(worker);
+    if (!isFit() && this.#absence === undefined) {
+      log.warn("The log or the database cannot be reached from here: the partitions are left to others.");
+      this.#absence = await this.#inTime(leases.acquireUnder(name, presence));
+    } else if (isFit() && this.#absence !== undefined) {
+      await this.#inTime(leases.release(name, this.#absence));
+      this.#absence = undefined;
+    }
+  }
+
   async #take(partition: number, presence: Presence): Promise<void> {
     const { leases, hold } = this.#options;
     // One whose answer comes too late is found as our own in the next round.
@@ -157,8 +180,7 @@ export class PartitionLeases {
   }
 
   /** What is held without being worked on, because an answer was lost: it would not end before the presence does. */
-  async #giveBack(partition: number, presence: Presence): Promise<void> {
-    const name = partitionName(partition);
+  async #giveBack(name: string, presence: Presence): Promise<void> {
     const lease = await this.#inTime(this.#options.leases.acquireUnder(name, presence));
     await this.#inTime(this.#release(name, lease));
   }
@@ -200,6 +222,7 @@ export class PartitionLeases {
 
   #letGoOfAll(): void {
     this.#presence = undefined;
+    this.#absence = undefined;
     for (const { holding } of this.#held.values()) holding.stop();
   }
 }
