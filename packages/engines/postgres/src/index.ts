@@ -1,0 +1,4 @@
+export { connectionsMaxDefault, type EngineLog } from "./database.ts";
+export { entryKinds, migrations, schema } from "./schema.ts";
+export { migrate as migratePostgres } from "./migrate.ts";
+export { openPostgresEngine, type PostgresEngine, type PostgresEngineOptions } from "./postgres-engine.ts";

@@ -1,0 +1,43 @@
+import { invariant, keysAtOnceMax, type LogImage, StaleEpochError, WrongPositionError } from "@tidings/core";
+import { type BatchStorage, findStored } from "./batch-storage.ts";
+import type { Database } from "./database.ts";
+import { sqlState } from "./postgres-failure.ts";
+
+export function createPostgresLogImage({ db, storage }: { db: Database; storage: BatchStorage }): LogImage {
+  return {
+    async takeOver(partition, epoch) {
+      const [row] = await db.write<{ position: number }>(takeOver, partition, epoch);
+      if (row === undefined) throw new StaleEpochError(`Partition ${partition} is held with a higher epoch than ${epoch}.`);
+      return row;
+    },
+    async apply({ requests, ...place }) {
+      invariant(place.toPosition >= place.afterPosition, "A position never moves back.");
+      try {
+        return await storage.store(requests, place);
+      } catch (error) {
+        throw refusalOf(error);
+      }
+    },
+    position: async (partition) => (await db.read<{ position: number }>(selectPosition, partition))[0]?.position ?? 0,
+    async find(keys) {
+      invariant(keys.length <= keysAtOnceMax, "Not more keys at once than the port says.");
+      return findStored(db.read, keys);
+    },
+  };
+}
+
+/** What the function in the database says of the partition, as the port says it. */
+function refusalOf(error: unknown): unknown {
+  const state = sqlState(error);
+  const sentence = error instanceof Error ? error.message : "";
+  if (state === "TD001") return new StaleEpochError(sentence, { cause: error });
+  if (state === "TD002") return new WrongPositionError(sentence, { cause: error });
+  return error;
+}
+
+const takeOver = {
+  name: "take-over",
+  text: `INSERT INTO partitions AS p (partition, position, epoch) VALUES ($1, 0, $2)
+    ON CONFLICT (partition) DO UPDATE SET epoch = excluded.epoch WHERE p.epoch <= excluded.epoch RETURNING position`,
+};
+const selectPosition = { name: "position", text: "SELECT position FROM partitions WHERE partition = $1" };
