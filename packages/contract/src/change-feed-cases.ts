@@ -18,7 +18,7 @@ export const changeFeedCases: readonly ContractCase<Installation>[] = [
       const seen = await changesUntil(feed, consumer, { [one]: 3, [other]: 1 });
       deepEqual(seqsIn(seen, one), [1, 2, 3]);
       deepEqual(seqsIn(seen, other), [1]);
-      ok(seen.every(({ position }, index) => position > (seen[index - 1]?.position ?? 0)));
+      ok(seen.every(({ position }, index) => position >= (seen[index - 1]?.position ?? 0)));
     },
   },
   {
@@ -87,7 +87,7 @@ export const changeFeedCases: readonly ContractCase<Installation>[] = [
       await feed.advance(consumer, first);
       const { newest, consumers } = await feed.positions();
       equal(consumers.get(consumer), last);
-      equal(newest, last);
+      ok(newest >= last);
     },
   },
   {
@@ -113,12 +113,14 @@ export const changeFeedCases: readonly ContractCase<Installation>[] = [
       const stop = new AbortController();
       for await (const batch of feed.changes(consumer, stop.signal)) {
         ok(batch.length > 0 && batch.length <= 1_000);
+        // Changes of one position come in one batch: a consumer may advance over any batch that it has.
+        ok((batch[0]?.position ?? 0) > (seen.at(-1)?.position ?? 0));
         seen.push(...batch);
         if (seen.length >= 2_500) stop.abort();
       }
       equal(seen.length, 2_500);
       deepEqual(new Set(seen.map(({ conversation }) => conversation)), new Set(conversations));
-      ok(seen.every(({ position }, index) => position > (seen[index - 1]?.position ?? 0)));
+      ok(seen.every(({ position }, index) => position >= (seen[index - 1]?.position ?? 0)));
     },
   },
   {
@@ -170,7 +172,7 @@ export const changeFeedCases: readonly ContractCase<Installation>[] = [
       await installation.stores.messages.append(messageRequest(conversation));
       const again = await changesUntil(installation.stores.feed, consumer, { [conversation]: 4 });
       deepEqual(seqsIn(again, conversation).slice(-2), [3, 4]);
-      ok(again.every(({ position }, index) => position > (again[index - 1]?.position ?? 0)));
+      ok(again.every(({ position }, index) => position >= (again[index - 1]?.position ?? 0)));
       deepEqual(seqsOf(await installation.stores.messages.entries(rangeFrom(conversation, 1))), [1, 2, 3, 4]);
     },
   },

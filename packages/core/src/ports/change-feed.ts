@@ -12,10 +12,10 @@ export interface ChangeFeed {
    * ends without an error). A consumer that never advanced begins at the first change that the feed still has; from then on
    * it is known, and the feed keeps what it has not advanced over.
    *
-   * Ordering: by position; of one conversation, ranges are contiguous and ascending. At least once: what was not
-   * advanced over comes again after a restart. Only committed changes; each commit is seen without polling delay.
-   * A batch holds at most 1,000 changes; nothing is read ahead of the consumer by more than one batch. One iteration
-   * for a consumer at a time.
+   * Ordering: by position; changes of one commit may have one position, and then come in one batch. Of one conversation, ranges
+   * are contiguous and ascending. At least once: what was not advanced over comes again after a restart. Only committed changes,
+   * which can be read; each commit is seen without polling delay. A batch holds at most 1,000 changes, or those of one commit;
+   * nothing is read ahead of the consumer by more than one batch. One iteration for a consumer at a time.
    */
   changes(consumer: string, signal: AbortSignal): AsyncIterable<readonly Change[]>;
 
@@ -25,7 +25,10 @@ export interface ChangeFeed {
    */
   advance(consumer: string, position: number): Promise<void>;
 
-  /** Where each known consumer is, and the newest position: the difference is its lag, in changes. */
+  /**
+   * Where each known consumer is, and a position that no commit before the call is behind: the difference says how far the consumer
+   * is behind, in what the engine counts positions by (changes, or bytes of its log).
+   */
   positions(): Promise<{ readonly newest: number; readonly consumers: ReadonlyMap<string, number> }>;
 }
 

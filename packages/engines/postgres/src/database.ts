@@ -14,6 +14,8 @@ const statementMsMax = 10_000;
 const answerMsMax = 15_000;
 /** A transaction that the database gave up because of another one is repeated so often. */
 const attemptsMax = 6;
+/** What the pool says where a connection did not become free in time; one that could not be made it tells otherwise. */
+const waitedTooLong = "timeout exceeded when trying to connect";
 const backOffMsMin = 50;
 const backOffMsMax = 2_000;
 const overloadRetryMs = 500;
@@ -164,6 +166,7 @@ export class Database {
       this.#backOffMs = 0;
       return client;
     } catch (error) {
+      if (error instanceof Error && error.message === waitedTooLong) throw unavailable(error, overloadRetryMs);
       throw this.#noteUnreachable(error);
     }
   }

@@ -69,8 +69,8 @@ async function put(query: Query, wanted: Omit<AccountRecord, "passwordHash">): P
     name = wanted.name.slice(0, limits.nameLengthMax - suffix.length) + suffix;
   }
   const renewed: AccountRecord = { ...wanted, ...old, name, displayName: wanted.displayName };
-  const { user, displayName, passwordHash = null, createdAtMs } = renewed;
-  if (old === undefined) await query(insert, user, name, name.toLowerCase(), displayName, passwordHash, createdAtMs);
+  const { user, displayName, createdAtMs } = renewed;
+  if (old === undefined) await query(insert, user, name, name.toLowerCase(), displayName, null, createdAtMs);
   else await update(query, renewed);
   return renewed;
 }
@@ -80,8 +80,8 @@ async function isFree(query: Query, name: string, user: UserId): Promise<boolean
   return (owner?.user ?? user) === user;
 }
 
-async function update(query: Query, { user, name, displayName, passwordHash = null }: AccountRecord): Promise<void> {
-  await query(updateAccount, user, name, name.toLowerCase(), displayName, passwordHash);
+async function update(query: Query, { user, name, displayName, passwordHash }: AccountRecord): Promise<void> {
+  await query(updateAccount, user, name, name.toLowerCase(), displayName, passwordHash ?? null);
 }
 
 async function revoke(

@@ -38,6 +38,7 @@ export function createPostgresChangeFeed(options: { db: Database; url: string; c
     try {
       if (either.aborted) return;
       const slot = await slotOf(consumer);
+      if (either.aborted) return;
       // Of a machine that died, or of an iteration that has just ended.
       if (slot.pid !== undefined) await db.write(endConnection, slot.pid, takeOverMsMax);
       const position = Math.max(slot.position, done.get(consumer) ?? 0);
@@ -48,7 +49,8 @@ export function createPostgresChangeFeed(options: { db: Database; url: string; c
       for (;;) {
         const batch = await stream.take(either);
         if (batch === undefined) break;
-        yield batch;
+        await db.read(awaitVisible, batch.transactions);
+        yield batch.changes;
       }
     } catch (error) {
       throw error instanceof TidingsError || stream === undefined ? error : unavailable(error);
@@ -70,7 +72,7 @@ export function createPostgresChangeFeed(options: { db: Database; url: string; c
       await db.write(moveSlot, slot.name, lsnOf(position));
     } catch (error) {
       // A connection still holds it: the next iteration begins at the position, and confirms it.
-      if (sqlState(error) !== slotInUse) throw error;
+      if (!(error instanceof TidingsError && sqlState(error.cause) === slotInUse)) throw error;
     }
   };
 
@@ -132,6 +134,8 @@ const createSlot = {
 };
 const moveSlot = { name: "move-slot", text: "SELECT pg_replication_slot_advance($1, $2::pg_lsn)" };
 const endConnection = { name: "end-connection", text: "SELECT pg_terminate_backend($1, $2)" };
+/** A transaction is in the log a moment before others see it; with a standby that has to answer first, a longer one. */
+const awaitVisible = { name: "await-visible", text: "SELECT await_visible($1::bigint[])" };
 /** One row without a slot if there is none: the newest position is asked for in any case. */
 const selectPositions = {
   name: "positions",

@@ -10,7 +10,7 @@ import {
   type Page,
   usersNamedBy,
 } from "@tidings/core";
-import { type ConversationId, directUsers, TidingsError, type UserId } from "@tidings/protocol";
+import { type ConversationId, directUsers, TidingsError } from "@tidings/protocol";
 import type { Database } from "./database.ts";
 import { createInOrder } from "./in-order.ts";
 

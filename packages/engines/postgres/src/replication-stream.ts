@@ -20,6 +20,7 @@ export class ReplicationStream {
   #hasEnded = false;
   #waiting: (() => void)[] = [];
   #cancelStatus: CancelTimer | undefined;
+  #started: Promise<void> = Promise.resolve();
 
   /** `done` is where the consumer is; it moves on by itself over what holds nothing for him. */
   constructor(options: { url: string; clock: Clock; done: number }) {
@@ -44,22 +45,24 @@ export class ReplicationStream {
 
   /** Begins to read; whatever goes wrong comes out of `take`. */
   start(slotName: string): void {
-    void this.#service.subscribe(this.#plugin, slotName, lsnOf(this.#done)).then(
+    const streaming = this.#service.subscribe(this.#plugin, slotName, lsnOf(this.#done)).then(
       () => this.#end(new Error("The replication stream has ended.")),
       (error: unknown) => this.#end(error),
     );
+    const beginning = new Promise<void>((resolve) => this.#service.on("start", resolve));
+    this.#started = Promise.race([beginning, streaming]);
     this.#keepAlive();
   }
 
-  /** The changes of some commits, whole ones. Undefined if the signal aborts first; rejects when the stream is broken. */
-  async take(signal: AbortSignal): Promise<readonly Change[] | undefined> {
+  /** Some commits, at least one. Undefined if the signal aborts first; rejects when the stream is broken. */
+  async take(signal: AbortSignal): Promise<DecodedCommits | undefined> {
     for (;;) {
       if (signal.aborted) return undefined;
       const batch = this.#plugin.take();
       if (batch !== undefined) {
         this.#given = batch.position;
         this.#wake();
-        return batch.changes;
+        return batch;
       }
       if (this.#hasEnded) throw this.#failure;
       await this.#news(signal);
@@ -77,6 +80,8 @@ export class ReplicationStream {
     this.#cancelStatus?.();
     this.#hasEnded = true;
     this.#wake();
+    // Ended while it begins, the driver would lose sight of its connection.
+    await this.#started;
     // Of a connection that is lost there is nothing left to end.
     await this.#service.stop().catch(() => undefined);
   }
@@ -130,7 +135,14 @@ export class ReplicationStream {
   }
 }
 
-type Commit = { readonly position: number; readonly changes: readonly Change[] };
+/** Changes with the position of the last of them, and the transactions that they are of. */
+export type DecodedCommits = {
+  readonly position: number;
+  readonly changes: readonly Change[];
+  readonly transactions: readonly number[];
+};
+
+type Commit = { readonly position: number; readonly changes: readonly Change[]; readonly transaction: number };
 
 /**
  * Collects the messages that store_batch wrote, commit by commit. It does so while the driver parses, and not when the driver hands
@@ -140,6 +152,7 @@ class ChangesPlugin extends PgoutputPlugin {
   #commits: Commit[] = [];
   #count = 0;
   #contents: string[] | undefined;
+  #transaction = 0;
 
   constructor() {
     super({ protoVersion: 1, publicationNames: ["tidings"], messages: true });
@@ -155,7 +168,11 @@ class ChangesPlugin extends PgoutputPlugin {
 
   override parse(buffer: Buffer): Pgoutput.Message {
     const message = super.parse(buffer);
-    if (message.tag === "begin") this.#contents = [];
+    if (message.tag === "begin") {
+      this.#contents = [];
+      // 32 bits without a sign, which the driver reads with one.
+      this.#transaction = message.xid >>> 0;
+    }
     if (message.tag === "message" && message.prefix === "tidings") {
       this.#contents?.push(Buffer.from(message.content).toString("utf8"));
     }
@@ -163,27 +180,29 @@ class ChangesPlugin extends PgoutputPlugin {
     return message;
   }
 
-  take(): Commit | undefined {
+  take(): DecodedCommits | undefined {
     let position: number | undefined;
     const changes: Change[] = [];
+    const transactions: number[] = [];
     let commit = this.#commits[0];
     let taken = 0;
     while (commit !== undefined && (taken === 0 || changes.length + commit.changes.length <= batchMax)) {
       changes.push(...commit.changes);
+      transactions.push(commit.transaction);
       position = commit.position;
       taken += 1;
       commit = this.#commits[taken];
     }
     this.#commits.splice(0, taken);
     this.#count -= changes.length;
-    return position === undefined ? undefined : { position, changes };
+    return position === undefined ? undefined : { position, changes, transactions };
   }
 
   #commit(position: number): void {
     const changes = (this.#contents ?? []).flatMap((content) => decodeChanges(content, position));
     this.#contents = undefined;
     if (changes.length === 0) return;
-    this.#commits.push({ position, changes });
+    this.#commits.push({ position, changes, transaction: this.#transaction });
     this.#count += changes.length;
   }
 }

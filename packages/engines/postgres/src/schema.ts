@@ -193,6 +193,23 @@ export const migrations: readonly string[] = [
     END IF;
   END $$;
 
+  -- Returns when none of these transactions, given by the lower halves of their numbers, is in progress any more.
+  CREATE FUNCTION await_visible(transactions bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+  DECLARE
+    newest bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+    own bigint;
+  BEGIN
+    FOREACH own IN ARRAY transactions LOOP
+      own := (newest >> 32 << 32) + own;
+      IF own > newest THEN
+        own := own - (1::bigint << 32);
+      END IF;
+      WHILE pg_xact_status(own::text::xid8) = 'in progress' LOOP
+        PERFORM pg_sleep(0.0005);
+      END LOOP;
+    END LOOP;
+  END $$;
+
   -- Each once for a user, a conversation and a seq; answers with the places in the arrays of those stored, and their numbers.
   CREATE FUNCTION put_notifications(
     users text[], reasons text[], conversations text[], seqs bigint[], senders text[], times bigint[]
