@@ -46,6 +46,7 @@ async function withoutStartingServices<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } finally {
     // Who installs at the same time found ours there and leaves it; whoever ends last finds it gone.
-    if (isOurs && (await readFile(policyFile, "utf8").catch(() => "")) === policy) await rm(policyFile, { force: true });
+    if (isOurs && (await readFile(policyFile, "utf8").catch(() => "")) === policy)
+      await rm(policyFile, { force: true });
   }
 }

@@ -46,7 +46,9 @@ export class AppendQueue {
 
   /** Takes no more, and resolves when what waits is stored or rejected. */
   async drain(): Promise<void> {
-    this.#refusal ??= new TidingsError("unavailable", { detail: "The engine takes no more appends: it is being stopped." });
+    this.#refusal ??= new TidingsError("unavailable", {
+      detail: "The engine takes no more appends: it is being stopped.",
+    });
     if (this.#isRunning) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 

@@ -42,7 +42,9 @@ export class BatchStorage {
   async store(requests: readonly AppendRequest[], place?: LogPlace): Promise<readonly AppendOutcome[]> {
     const conversations = [...new Set(requests.map(({ conversation }) => conversation))];
     try {
-      const batch = (await this.#storeAtOnce(requests, conversations, place)) ?? (await this.#storeLocked(requests, conversations, place));
+      const batch =
+        (await this.#storeAtOnce(requests, conversations, place)) ??
+        (await this.#storeLocked(requests, conversations, place));
       this.#note(batch);
       return batch.outcomes;
     } catch (error) {
@@ -101,7 +103,10 @@ export class BatchStorage {
       } catch (error) {
         if (!isOvertaken(error)) throw error;
         if (attempt === attemptsMax) {
-          throw new TidingsError("unavailable", { detail: "Others kept writing to the same conversations.", cause: error });
+          throw new TidingsError("unavailable", {
+            detail: "Others kept writing to the same conversations.",
+            cause: error,
+          });
         }
       }
     }
@@ -161,7 +166,9 @@ async function storeDecided(query: Query, { entries, changed }: DecidedBatch, pl
   const made = inOrder.filter(({ before }) => before.head === 0);
   await query(
     storeBatch,
-    ...(place === undefined ? [null, null, null, null] : [place.partition, place.epoch, place.afterPosition, place.toPosition]),
+    ...(place === undefined
+      ? [null, null, null, null]
+      : [place.partition, place.epoch, place.afterPosition, place.toPosition]),
     numbers(moved, ({ now }) => now.key),
     numbers(moved, ({ before }) => before.head),
     numbers(moved, ({ now }) => now.head),
@@ -208,5 +215,5 @@ const selectStored = {
 };
 const storeBatch = {
   name: "store-batch",
-  text: `SELECT store_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+  text: "SELECT store_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
 };

@@ -93,7 +93,9 @@ export class Database {
 
   /** Takes no more writes, and resolves when those under way have ended. */
   async drain(): Promise<void> {
-    this.#refusal ??= new TidingsError("unavailable", { detail: "The engine takes no more writes: it is being stopped." });
+    this.#refusal ??= new TidingsError("unavailable", {
+      detail: "The engine takes no more writes: it is being stopped.",
+    });
     if (this.#writes > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
@@ -218,13 +220,14 @@ const sessionSettings = [
   "TimeZone=UTC",
 ];
 
-export const connectionSettings = (url: string) => ({
-  connectionString: url,
-  application_name: "tidings",
-  connectionTimeoutMillis: connectMsMax,
-  query_timeout: answerMsMax,
-  idleTimeoutMillis: 60_000,
-  keepAlive: true,
-  options: sessionSettings.map((setting) => `-c ${setting}`).join(" "),
-  types,
-}) satisfies PoolConfig;
+export const connectionSettings = (url: string) =>
+  ({
+    connectionString: url,
+    application_name: "tidings",
+    connectionTimeoutMillis: connectMsMax,
+    query_timeout: answerMsMax,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    options: sessionSettings.map((setting) => `-c ${setting}`).join(" "),
+    types,
+  }) satisfies PoolConfig;

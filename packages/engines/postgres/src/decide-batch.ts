@@ -22,7 +22,11 @@ export type EntryRow = {
   readonly json: string;
 };
 
-export type ChangedHead = { readonly conversation: ConversationId; readonly before: KnownHead; readonly now: KnownHead };
+export type ChangedHead = {
+  readonly conversation: ConversationId;
+  readonly before: KnownHead;
+  readonly now: KnownHead;
+};
 
 export type DecidedBatch = {
   readonly outcomes: readonly AppendOutcome[];

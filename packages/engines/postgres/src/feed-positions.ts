@@ -33,9 +33,11 @@ export function slotNameOf(database: number, consumer: string): string {
 
 export function consumerOf(database: number, slotName: string): string {
   const bytes = slotName.slice(slotPrefix(database).length).matchAll(/_([0-9a-f]{2})|(.)/g);
-  return Buffer.from([...bytes].map(([, hex, character]) => (hex === undefined ? (character ?? "").charCodeAt(0) : Number.parseInt(hex, 16)))).toString(
-    "utf8",
-  );
+  return Buffer.from(
+    [...bytes].map(([, hex, character]) =>
+      hex === undefined ? (character ?? "").charCodeAt(0) : Number.parseInt(hex, 16),
+    ),
+  ).toString("utf8");
 }
 
 export const slotPrefix = (database: number): string => `tidings_${database}_`;

@@ -40,7 +40,9 @@ export async function makeRoom(url: string): Promise<void> {
 }
 
 export async function schemaVersion(client: Client): Promise<number> {
-  const { rows } = await client.query<{ version: number | null }>("SELECT max(version) AS version FROM schema_migrations");
+  const { rows } = await client.query<{ version: number | null }>(
+    "SELECT max(version) AS version FROM schema_migrations",
+  );
   return rows[0]?.version ?? 0;
 }
 

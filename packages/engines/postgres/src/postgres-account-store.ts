@@ -1,30 +1,35 @@
 import type { AccountRecord, AccountStore, TokenRecord } from "@tidings/core";
 import { limits, type TokenId, type UserId } from "@tidings/protocol";
 import type { Database, Query } from "./database.ts";
+import { createInOrder } from "./in-order.ts";
 import { sqlState } from "./postgres-failure.ts";
 
 /** Times that a name is looked for anew because somebody else took it in between. */
 const attemptsMax = 10;
 
 export function createPostgresAccountStore(db: Database): AccountStore {
+  // What one process does with an account has the order of its calls; among processes the row's lock decides.
+  const inOrder = createInOrder<UserId>();
   return {
     async create({ user, name, displayName, passwordHash = null, createdAtMs }) {
       const row = [user, name, name.toLowerCase(), displayName, passwordHash, createdAtMs] as const;
       return (await db.write(insertIfFree, ...row)).length === 1;
     },
     change: (user, { displayName, password }, nowMs) =>
-      db.transaction(async (query) => {
-        const [old] = await query<AccountRecord>(lockAccount, user);
-        if (old === undefined || (password !== undefined && old.passwordHash !== password.from)) return undefined;
-        const account = {
-          ...old,
-          ...(displayName !== undefined && { displayName }),
-          ...(password !== undefined && { passwordHash: password.to }),
-        };
-        await update(query, account);
-        const revoked = password === undefined ? [] : await revoke(query, user, { allBut: password.keep }, nowMs);
-        return { account, revoked };
-      }),
+      inOrder(user, () =>
+        db.transaction(async (query) => {
+          const [old] = await query<AccountRecord>(lockAccount, user);
+          if (old === undefined || (password !== undefined && old.passwordHash !== password.from)) return undefined;
+          const account = {
+            ...old,
+            ...(displayName !== undefined && { displayName }),
+            ...(password !== undefined && { passwordHash: password.to }),
+          };
+          await update(query, account);
+          const revoked = password === undefined ? [] : await revoke(query, user, { allBut: password.keep }, nowMs);
+          return { account, revoked };
+        }),
+      ),
     async put(wanted) {
       for (let attempt = 1; ; attempt += 1) {
         try {
@@ -39,17 +44,22 @@ export function createPostgresAccountStore(db: Database): AccountStore {
       return keys.size === 0 ? [] : db.read<AccountRecord>("users" in by ? selectByUser : selectByName, [...keys]);
     },
     addToken: (token, { max, nowMs, ifPasswordHash }) =>
-      db.transaction(async (query) => {
-        // Locked, so that neither the password changes nor another token comes meanwhile.
-        const [account] = await query<AccountRecord>(lockAccount, token.user);
-        if (ifPasswordHash !== undefined && account?.passwordHash !== ifPasswordHash) return "password-changed";
-        if ((await query(selectLive, token.user, nowMs)).length >= max) return "too-many";
-        const { user, secretHash, label, createdAtMs, expiresAtMs = null } = token;
-        await query(insertToken, token.token, user, secretHash, label, createdAtMs, expiresAtMs);
-        return "stored";
-      }),
+      inOrder(token.user, () =>
+        db.transaction(async (query) => {
+          // Locked, so that neither the password changes nor another token comes meanwhile.
+          const [account] = await query<AccountRecord>(lockAccount, token.user);
+          if (ifPasswordHash !== undefined && account?.passwordHash !== ifPasswordHash) return "password-changed";
+          if ((await query(selectLive, token.user, nowMs)).length >= max) return "too-many";
+          const { user, secretHash, label, createdAtMs, expiresAtMs = null } = token;
+          await query(insertToken, token.token, user, secretHash, label, createdAtMs, expiresAtMs);
+          return "stored";
+        }),
+      ),
     async token(id) {
-      const [row] = await db.read<TokenRecord & Omit<AccountRecord, "user"> & { accountCreatedAtMs: number }>(selectToken, id);
+      const [row] = await db.read<TokenRecord & Omit<AccountRecord, "user"> & { accountCreatedAtMs: number }>(
+        selectToken,
+        id,
+      );
       if (row === undefined) return undefined;
       const { name, displayName, passwordHash, accountCreatedAtMs, ...token } = row;
       const { user } = token;
@@ -57,7 +67,7 @@ export function createPostgresAccountStore(db: Database): AccountStore {
       return { token, account: passwordHash === undefined ? known : { ...known, passwordHash } };
     },
     tokens: (user, nowMs) => db.read<TokenRecord>(selectLive, user, nowMs),
-    revoke: (user, which, nowMs) => revoke(db.write, user, which, nowMs),
+    revoke: (user, which, nowMs) => inOrder(user, () => revoke(db.write, user, which, nowMs)),
   };
 }
 

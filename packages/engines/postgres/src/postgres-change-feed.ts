@@ -26,8 +26,13 @@ export function createPostgresChangeFeed(options: { db: Database; url: string; c
     const [known] = await db.read<SlotRow>(selectSlot, name);
     if (known !== undefined) return { name, position: positionOf(known.lsn), pid: known.pid };
     await refuseWrongLevel(db);
-    const [made] = await db.write<SlotRow>(createSlot, name);
-    return { name, position: positionOf(made?.lsn ?? "0/0"), pid: undefined };
+    try {
+      const [made] = await db.write<SlotRow>(createSlot, name);
+      return { name, position: positionOf(made?.lsn ?? "0/0"), pid: undefined };
+    } catch (error) {
+      // Another process makes it at the same time; it is there in a moment.
+      throw sqlState(error) === slotExists ? unavailable(error) : error;
+    }
   };
 
   async function* iterate(consumer: string, signal: AbortSignal): AsyncGenerator<readonly Change[]> {
@@ -110,6 +115,7 @@ type Slot = { readonly name: string; readonly position: number; readonly pid: nu
 type SlotRow = { readonly lsn: string; readonly pid?: number };
 
 const slotInUse = "55006";
+const slotExists = "42710";
 
 async function refuseWrongLevel(db: Database): Promise<void> {
   const [row] = await db.read<{ level: string }>(selectLevel);
@@ -126,7 +132,8 @@ const selectDatabase = {
 const selectLevel = { name: "wal-level", text: "SELECT current_setting('wal_level') AS level" };
 const selectSlot = {
   name: "slot",
-  text: "SELECT confirmed_flush_lsn AS lsn, active_pid AS pid FROM pg_replication_slots WHERE slot_name = $1",
+  text: `SELECT confirmed_flush_lsn AS lsn, active_pid AS pid FROM pg_replication_slots
+    WHERE slot_name = $1 AND confirmed_flush_lsn IS NOT NULL`,
 };
 const createSlot = {
   name: "create-slot",
@@ -141,5 +148,6 @@ const selectPositions = {
   name: "positions",
   text: `SELECT pg_current_wal_flush_lsn() AS newest, s.slot_name AS slot, s.confirmed_flush_lsn AS lsn
     FROM (VALUES (1)) AS one LEFT JOIN pg_replication_slots s
-      ON starts_with(s.slot_name, $1) AND s.database = current_database()`,
+      ON starts_with(s.slot_name, $1) AND s.database = current_database()
+      AND s.confirmed_flush_lsn IS NOT NULL`,
 };

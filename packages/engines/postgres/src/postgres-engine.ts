@@ -80,17 +80,16 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
 const silent: EngineLog = { info: () => undefined, warn: () => undefined };
 
 function keepMakingRoom({ url, clock, log }: { url: string; clock: Clock; log: EngineLog }): CancelTimer {
-  let isStopped = false;
-  let cancel: CancelTimer = () => undefined;
-  const later = (): void => {
-    cancel = clock.after(roomEveryMs, async () => {
-      await makeRoom(url).catch((error: unknown) => log.warn({ err: error }, "No new table for entries could be made."));
-      if (!isStopped) later();
-    });
+  const stopped = new AbortController();
+  const run = async (): Promise<void> => {
+    while (!stopped.signal.aborted) {
+      await clock.sleep(roomEveryMs, stopped.signal);
+      if (stopped.signal.aborted) return;
+      await makeRoom(url).catch((error: unknown) =>
+        log.warn({ err: error }, "No new table for entries could be made."),
+      );
+    }
   };
-  later();
-  return () => {
-    isStopped = true;
-    cancel();
-  };
+  void run();
+  return () => stopped.abort();
 }

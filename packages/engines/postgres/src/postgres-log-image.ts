@@ -7,7 +7,8 @@ export function createPostgresLogImage({ db, storage }: { db: Database; storage:
   return {
     async takeOver(partition, epoch) {
       const [row] = await db.write<{ position: number }>(takeOver, partition, epoch);
-      if (row === undefined) throw new StaleEpochError(`Partition ${partition} is held with a higher epoch than ${epoch}.`);
+      if (row === undefined)
+        throw new StaleEpochError(`Partition ${partition} is held with a higher epoch than ${epoch}.`);
       return row;
     },
     async apply({ requests, ...place }) {

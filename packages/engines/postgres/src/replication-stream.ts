@@ -35,6 +35,7 @@ export class ReplicationStream {
       { acknowledge: { auto: false, timeoutSeconds: 0 }, flowControl: { enabled: true } },
     );
     this.#service.on("error", (error) => this.#end(error));
+    // biome-ignore lint/nursery/noMisusedPromises: with flow control the driver waits for the promise, and reads nothing meanwhile.
     this.#service.on("data", () => this.#handleData());
     this.#service.on("heartbeat", (lsn, _at, isAsked) => this.#handleHeartbeat(positionOf(lsn), isAsked));
   }

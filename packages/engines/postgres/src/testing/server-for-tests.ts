@@ -12,7 +12,9 @@ export async function withPostgres(register: (server: () => PostgresServer) => v
   }
   let server: PostgresServer | undefined;
   beforeAll(async () => {
-    server = await startPostgres({ settings: { max_replication_slots: "50", max_wal_senders: "50", max_connections: "200" } });
+    server = await startPostgres({
+      settings: { max_replication_slots: "50", max_wal_senders: "50", max_connections: "200" },
+    });
   });
   afterAll(() => server?.stop());
   register(() => {

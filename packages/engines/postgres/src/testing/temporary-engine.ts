@@ -43,7 +43,11 @@ export async function openTemporaryEngine(server: PostgresServer, options: Parti
 }
 
 /** Asks the database directly, past the engine. */
-export async function askDatabase<Row extends object>(url: string, sql: string, values: unknown[] = []): Promise<Row[]> {
+export async function askDatabase<Row extends object>(
+  url: string,
+  sql: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {

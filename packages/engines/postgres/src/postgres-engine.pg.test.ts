@@ -1,0 +1,232 @@
+import { messageDraft } from "@tidings/contract";
+import { type Change, createManualClock, type LogBatch } from "@tidings/core";
+import { asConversationId, asMessageId, asSeq, asUserId, TidingsError } from "@tidings/protocol";
+import { describe, expect, test } from "vitest";
+import { waitingAppendsMax } from "./append-queue.ts";
+import { examinePostgres } from "./examine-postgres.ts";
+import { openPostgresEngine, type PostgresEngine } from "./postgres-engine.ts";
+import { migrations } from "./schema.ts";
+import { openCuttingProxy } from "./testing/cutting-proxy.ts";
+import { createRealTime } from "./testing/real-time.ts";
+import { withPostgres } from "./testing/server-for-tests.ts";
+import { askDatabase, freshDatabase, openTemporaryEngine } from "./testing/temporary-engine.ts";
+
+const room = asConversationId("g_room");
+const ann = asUserId("u_ann");
+const range = { conversation: room, fromSeq: asSeq(1), toSeq: asSeq(100_000), charactersMax: 100_000_000 };
+const message = (id: string, conversation = room) => ({
+  conversation,
+  key: { sender: ann, messageId: asMessageId(id) },
+  drafts: [messageDraft(id)],
+});
+const batch = (afterPosition: number, ...ids: readonly string[]): LogBatch => ({
+  partition: 0,
+  epoch: 1,
+  afterPosition,
+  toPosition: afterPosition + 1,
+  requests: ids.map((id) => message(id)),
+});
+const textsOf = async ({ stores }: PostgresEngine): Promise<string[]> =>
+  (await stores.messages.entries(range)).map(({ json }) => (JSON.parse(json) as { text: string }).text);
+
+await withPostgres((server) => {
+  describe("the tables", () => {
+    test("are made once by many processes that start at the same time", async () => {
+      const url = await freshDatabase(server());
+      const opening = [1, 2, 3, 4].map(() => openPostgresEngine({ url, clock: createManualClock() }));
+      const engines = await Promise.all(opening);
+      await engines[0]?.stores.messages.append(message("one"));
+      expect(await textsOf(engines[3] as PostgresEngine)).toEqual(["one"]);
+      const versions = await askDatabase(url, "SELECT version FROM tidings.schema_migrations ORDER BY version");
+      expect(versions).toEqual(migrations.map((_, index) => ({ version: index + 1 })));
+      await Promise.all(engines.map((engine) => engine.stop()));
+    });
+
+    test("of a newer version are refused with a sentence, and left as they are", async () => {
+      const { url, close } = await openTemporaryEngine(server());
+      await close();
+      await askDatabase(url, "INSERT INTO tidings.schema_migrations VALUES (99)");
+      const opening = openPostgresEngine({ url, clock: createManualClock() });
+      await expect(opening).rejects.toMatchObject({
+        code: "unavailable",
+        detail: expect.stringMatching(/version 99, but this program knows versions up to/),
+      });
+    });
+
+    test("for entries of conversations to come are made ahead, while the engine runs", async () => {
+      const { url, clock, engine, close } = await openTemporaryEngine(server());
+      await askDatabase(url, "SELECT setval('tidings.conversation_keys', 11999998)");
+      await expect(engine.stores.messages.append(message("far"))).resolves.toMatchObject({ firstSeq: 1 });
+      await expect(engine.stores.messages.append(message("beyond", asConversationId("g_beyond")))).rejects.toThrow(
+        "no partition",
+      );
+      await clock.advance(10 * 60_000);
+      const beyond = async () =>
+        engine.stores.messages.append(message("beyond", asConversationId("g_beyond"))).catch(() => undefined);
+      while ((await beyond()) === undefined);
+      expect((await engine.stores.messages.heads([asConversationId("g_beyond")])).size).toBe(1);
+      await close();
+    });
+  });
+
+  describe("a server that goes away", () => {
+    test("leaves acknowledged messages once and dense, others whole or not at all, and is used again when it is back (G1, G2, G3)", async () => {
+      const { url, close } = await openTemporaryEngine(server());
+      await close();
+      const engine = await openPostgresEngine({ url, clock: createRealTime() });
+      const acknowledged: string[] = [];
+      let failures = 0;
+      let isOver = false;
+      const write = async (caller: number): Promise<void> => {
+        for (let turn = 0; !isOver; turn += 1) {
+          try {
+            await engine.stores.messages.append(message(`${caller}-${turn}`));
+            acknowledged.push(`${caller}-${turn}`);
+          } catch (error) {
+            expect(error).toMatchObject({ name: "TidingsError", code: "unavailable" });
+            failures += 1;
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+        }
+      };
+      const writing = Promise.all([1, 2, 3, 4].map(write));
+      while (acknowledged.length < 50) await new Promise((resolve) => setImmediate(resolve));
+      await server().kill();
+      while (failures < 4) await new Promise((resolve) => setImmediate(resolve));
+      await server().restart();
+      const before = acknowledged.length;
+      while (acknowledged.length < before + 50) await new Promise((resolve) => setImmediate(resolve));
+      isOver = true;
+      await writing;
+      const texts = await textsOf(engine);
+      expect(new Set(texts).size).toBe(texts.length);
+      expect(acknowledged.filter((id) => !texts.includes(id))).toEqual([]);
+      await engine.stop();
+    });
+
+    test("in the middle of an answer leaves a batch of which takeOver tells whether it was applied", async () => {
+      const { url, engine, close } = await openTemporaryEngine(server());
+      const proxy = await openCuttingProxy(server().port);
+      const through = await openPostgresEngine({
+        url: url.replace(`:${server().port}/`, `:${proxy.port}/`),
+        clock: createRealTime(),
+        connectionsMax: 1,
+      });
+      await through.image.takeOver(0, 1);
+      await through.image.apply(batch(0, "a"));
+      const cut = proxy.cutNextAnswer();
+      await expect(through.image.apply(batch(1, "b", "c"))).rejects.toMatchObject({ code: "unavailable" });
+      await cut;
+      // It was: only the answer was lost. What the process knew of the conversation is forgotten with it.
+      expect(await through.image.takeOver(0, 1)).toEqual({ position: 2 });
+      expect(await through.image.apply(batch(2, "c", "d"))).toEqual([
+        { outcome: "duplicate", seq: 3, atMs: 1_000 },
+        { outcome: "appended", firstSeq: 4, lastSeq: 4 },
+      ]);
+      expect(await textsOf(engine)).toEqual(["a", "b", "c", "d"]);
+      await through.stop();
+      await proxy.close();
+      await close();
+    });
+  });
+
+  describe("the change feed", () => {
+    test("is taken over from a machine that still holds it", async () => {
+      const { url, clock, engine, close } = await openTemporaryEngine(server());
+      const other = await openPostgresEngine({ url, clock });
+      const stop = new AbortController();
+      const old = engine.stores.feed.changes("group-worker", stop.signal)[Symbol.asyncIterator]();
+      const first = old.next();
+      await consumerKnown(engine, "group-worker");
+      await engine.stores.messages.append(message("one"));
+      expect(seqsIn((await first).value)).toEqual([1]);
+      const lost = expect(old.next()).rejects.toMatchObject({ code: "unavailable" });
+      const taken = other.stores.feed.changes("group-worker", stop.signal)[Symbol.asyncIterator]();
+      // It was not advanced over, so it comes again.
+      expect(seqsIn((await taken.next()).value)).toEqual([1]);
+      await lost;
+      stop.abort();
+      await taken.next();
+      await other.stop();
+      await close();
+    });
+
+    test("lets the server forget its log also while nothing is said", async () => {
+      const { url, engine, close } = await openTemporaryEngine(server());
+      const name = new URL(url).pathname.slice(1);
+      await askDatabase(url, `ALTER ROLE tidings IN DATABASE ${name} SET wal_sender_timeout = '300ms'`);
+      const stop = new AbortController();
+      const next = engine.stores.feed.changes("quiet", stop.signal)[Symbol.asyncIterator]().next();
+      await consumerKnown(engine, "quiet");
+      await askDatabase(url, "CREATE TABLE others AS SELECT generate_series(1, 1000)");
+      const { newest } = await engine.stores.feed.positions();
+      const confirmed = async (): Promise<number> => {
+        const [slot] = await askDatabase<{ position: string }>(
+          url,
+          "SELECT confirmed_flush_lsn - '0/0' AS position FROM pg_replication_slots WHERE database = current_database()",
+        );
+        return Number(slot?.position);
+      };
+      while ((await confirmed()) < newest);
+      stop.abort();
+      expect((await next).done).toBe(true);
+      await close();
+    });
+  });
+
+  describe("limits", () => {
+    test("refuse appends beyond the bound with a time to come back (G8)", async () => {
+      const { engine, close } = await openTemporaryEngine(server());
+      const appends = Array.from({ length: waitingAppendsMax + 1 }, (_, index) =>
+        engine.stores.messages.append(message(`${index}`)).then(
+          () => undefined,
+          (error: unknown) => error,
+        ),
+      );
+      expect(await appends.at(-1)).toMatchObject({ code: "unavailable", retryAfterMs: expect.any(Number) });
+      expect(engine.stats.waiting).toBeGreaterThan(0);
+      await close();
+      // Whatever was stored was acknowledged, and all the rest rejected.
+      const answers = await Promise.all(appends);
+      expect(answers.every((answer) => answer === undefined || answer instanceof TidingsError)).toBe(true);
+    });
+
+    test("draining stores what was taken, takes no more, and reads on", async () => {
+      const { engine, close } = await openTemporaryEngine(server());
+      const taken = [1, 2, 3].map((id) => engine.stores.messages.append(message(`${id}`)));
+      await engine.drain();
+      expect((await Promise.all(taken)).map(({ outcome }) => outcome)).toEqual(["appended", "appended", "appended"]);
+      await expect(engine.stores.messages.append(message("4"))).rejects.toMatchObject({ code: "unavailable" });
+      await expect(engine.image.takeOver(0, 1)).rejects.toMatchObject({ code: "unavailable" });
+      expect(await textsOf(engine)).toEqual(["1", "2", "3"]);
+      expect(engine.stats).toEqual({ commits: 1, appends: 3, waiting: 0 });
+      await close();
+    });
+  });
+
+  test("what the server says of itself is told as it is", async () => {
+    const { url, close } = await openTemporaryEngine(server());
+    const found = await examinePostgres(url);
+    expect(found).toMatchObject({ fsync: "on", synchronousCommit: "on", fullPageWrites: "on", walLevel: "logical" });
+    expect(found).toMatchObject({
+      replicationSlotsMax: 50,
+      isInRecovery: false,
+      mayReplicate: true,
+      synchronousStandbyNames: "",
+    });
+    expect(found.schemaVersion).toBe(migrations.length);
+    expect(found.versionNumber).toBeGreaterThanOrEqual(150_000);
+    expect(Math.abs(found.clockMs - Date.now())).toBeLessThan(60_000);
+    expect((await examinePostgres(server().url)).schemaVersion).toBe(0);
+    await expect(examinePostgres("postgresql://tidings@127.0.0.1:1/none")).rejects.toMatchObject({
+      code: "unavailable",
+    });
+    await close();
+  });
+});
+
+const seqsIn = (changes: readonly Change[]): readonly number[] => changes.map(({ toSeq }) => toSeq);
+
+async function consumerKnown({ stores }: PostgresEngine, consumer: string): Promise<void> {
+  while (!(await stores.feed.positions()).consumers.has(consumer));
+}
