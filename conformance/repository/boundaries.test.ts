@@ -103,7 +103,7 @@ const exceptions: readonly { readonly files: RegExp; readonly ours: RegExp; read
     why: "The composed system is tested over the engine that it is composed of.",
   },
   {
-    files: /\.(pg|nats|cluster)\.test\.ts$/,
+    files: /\.(pg|nats|cluster)\.test\.ts$|^packages\/engines\/(postgres|nats)\/src\/testing\//,
     ours: /^@tidings\/(cluster\/servers|engine-(postgres|nats))(\/|$)/,
     why: "What needs real servers starts them by itself.",
   },

@@ -1,6 +1,7 @@
 import { messageDraft } from "@tidings/contract";
 import { type Change, createManualClock, type LogBatch } from "@tidings/core";
 import { asConversationId, asMessageId, asSeq, asUserId, TidingsError } from "@tidings/protocol";
+import { startPostgres } from "@tidings/cluster/servers/postgres-server.ts";
 import { describe, expect, test } from "vitest";
 import { waitingAppendsMax } from "./append-queue.ts";
 import { examinePostgres } from "./examine-postgres.ts";
@@ -172,6 +173,19 @@ await withPostgres((server) => {
       expect((await next).done).toBe(true);
       await close();
     });
+  });
+
+  test("without wal_level = logical only the change feed is refused, with a sentence", async () => {
+    const replica = await startPostgres({ settings: { wal_level: "replica" } });
+    const engine = await openPostgresEngine({ url: replica.url, clock: createManualClock() });
+    await engine.stores.messages.append(message("one"));
+    expect(await textsOf(engine)).toEqual(["one"]);
+    await expect(engine.stores.feed.advance("group-worker", 1)).rejects.toMatchObject({
+      code: "unavailable",
+      detail: expect.stringContaining("wal_level = logical; it is replica"),
+    });
+    await engine.stop();
+    await replica.stop();
   });
 
   describe("limits", () => {
