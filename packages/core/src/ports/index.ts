@@ -4,6 +4,7 @@ export * from "./clock.ts";
 export * from "./delivery.ts";
 export * from "./engines.ts";
 export * from "./group-store.ts";
+export * from "./inquiry.ts";
 export * from "./invite-store.ts";
 export * from "./leases.ts";
 export * from "./log-image.ts";

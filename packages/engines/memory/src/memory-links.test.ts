@@ -1,5 +1,12 @@
-import { connectionDirectoryContract, deliveryQueueContract, machineLinkContract, manualTime } from "@tidings/contract";
+import {
+  connectionDirectoryContract,
+  deliveryQueueContract,
+  inquiryContract,
+  machineLinkContract,
+  manualTime,
+} from "@tidings/contract";
 import { createManualClock } from "@tidings/core";
+import { createMemoryInquiry } from "./memory-inquiry.ts";
 import { createMemoryLinks } from "./memory-links.ts";
 
 const engine = "the process itself";
@@ -15,4 +22,9 @@ machineLinkContract(engine, async () => ({ link: createMemoryLinks({ clock: crea
 connectionDirectoryContract(engine, async () => {
   const clock = createManualClock();
   return { directory: createMemoryLinks({ clock }).connections, time: manualTime(clock), close };
+});
+
+inquiryContract(engine, async () => {
+  const clock = createManualClock();
+  return { inquiry: createMemoryInquiry(clock), pass: (ms) => clock.advance(ms), close };
 });

@@ -1,0 +1,169 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findNatsBinary } from "./nats-binary.ts";
+
+export type NatsServerOptions = {
+  /** Every write is on the disk before it is answered. On, unless told otherwise. */
+  readonly syncAlways?: boolean;
+  readonly maxPayloadBytes?: number;
+  readonly storeBytesMax?: number;
+};
+
+/** One real server, with a folder of its own, on this machine only. */
+export type NatsServer = {
+  readonly url: string;
+  readonly monitorUrl: string;
+  readonly port: number;
+  readonly name: string;
+  /** Ends the process as it stands; resolves when it has ended. Its data stays. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again, on its ports, with its data; resolves when it serves. */
+  restart(): Promise<void>;
+  /** Ends it and removes its data. */
+  stop(): Promise<void>;
+};
+
+export type NatsCluster = {
+  readonly servers: readonly NatsServer[];
+  readonly urls: readonly string[];
+  /** Starts all of them again, at the same time, because no one alone is ready. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+const startMsMax = 25_000;
+
+export async function startNats(options: NatsServerOptions = {}): Promise<NatsServer> {
+  const [ports] = await freePorts(1);
+  const server = await prepare({ ...options, name: "n1", ports: ports as Ports, routes: [] });
+  await server.restart();
+  return server;
+}
+
+export async function startNatsCluster(count: number, options: NatsServerOptions = {}): Promise<NatsCluster> {
+  const ports = await freePorts(count);
+  const routes = ports.map(({ cluster }) => cluster);
+  const servers = await Promise.all(
+    ports.map((own, index) => prepare({ ...options, name: `n${index + 1}`, ports: own, routes })),
+  );
+  const restart = async (): Promise<void> => {
+    await Promise.all(servers.map((server) => server.restart()));
+  };
+  await restart();
+  return {
+    servers,
+    urls: servers.map(({ url }) => url),
+    restart,
+    stop: async () => {
+      await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
+
+type Ports = { readonly client: number; readonly monitor: number; readonly cluster: number };
+type Preparation = NatsServerOptions & { name: string; ports: Ports; routes: readonly number[] };
+
+async function prepare(preparation: Preparation): Promise<NatsServer> {
+  const { ports, name } = preparation;
+  const { path } = await findNatsBinary();
+  const folder = await mkdtemp(join(tmpdir(), "tidings-nats-"));
+  const file = join(folder, "nats.conf");
+  await writeFile(file, configurationOf(preparation, join(folder, "data")));
+  const monitorUrl = `http://127.0.0.1:${ports.monitor}`;
+  let child: ChildProcess | undefined;
+
+  const kill = async (signal: NodeJS.Signals = "SIGKILL"): Promise<void> => {
+    const ending = child;
+    child = undefined;
+    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
+    ending.kill(signal);
+    await once(ending, "exit");
+  };
+  // Whatever ends this process, its servers end with it.
+  process.once("exit", () => child?.kill("SIGKILL"));
+
+  return {
+    name,
+    url: `nats://127.0.0.1:${ports.client}`,
+    monitorUrl,
+    port: ports.client,
+    kill,
+    async restart() {
+      await kill("SIGTERM");
+      const started = spawn(path, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+      child = started;
+      const said: string[] = [];
+      started.stderr?.setEncoding("utf8").on("data", (text: string) => {
+        said.push(text);
+        if (said.length > 200) said.shift();
+      });
+      await served(monitorUrl, () => {
+        if (started.exitCode !== null) throw new Error(`A NATS server did not start.\n${said.join("")}`);
+      });
+    },
+    async stop() {
+      await kill("SIGTERM");
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function configurationOf({ name, ports, routes, ...options }: Preparation, storeFolder: string): string {
+  const storeBytes = options.storeBytesMax ?? 2 * 1024 ** 3;
+  const lines = [
+    `server_name: ${name}`,
+    `listen: "127.0.0.1:${ports.client}"`,
+    `http: "127.0.0.1:${ports.monitor}"`,
+    ...(options.maxPayloadBytes === undefined ? [] : [`max_payload: ${options.maxPayloadBytes}`]),
+    "jetstream {",
+    `  store_dir: ${JSON.stringify(storeFolder)}`,
+    `  max_file_store: ${storeBytes}`,
+    `  max_memory_store: ${256 * 1024 * 1024}`,
+    ...(options.syncAlways === false ? [] : ["  sync_interval: always"]),
+    "}",
+  ];
+  if (routes.length > 0) {
+    lines.push(
+      "cluster {",
+      "  name: tidings",
+      `  listen: "127.0.0.1:${ports.cluster}"`,
+      `  routes: [${routes.map((port) => `"nats://127.0.0.1:${port}"`).join(", ")}]`,
+      "}",
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Resolves when the server says that it and its JetStream are well. */
+async function served(monitorUrl: string, check: () => void): Promise<void> {
+  const untilMs = Date.now() + startMsMax;
+  for (;;) {
+    check();
+    const answer = await fetch(`${monitorUrl}/healthz`).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.ok === true) return;
+    if (Date.now() > untilMs) throw new Error("A NATS server was not ready in time.");
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Ports that nobody listens on now. They are asked for together, so that they differ. */
+async function freePorts(count: number): Promise<readonly Ports[]> {
+  const listeners = await Promise.all(
+    Array.from({ length: count * 3 }, async () => {
+      const listener = createServer().listen(0, "127.0.0.1");
+      await once(listener, "listening");
+      return listener;
+    }),
+  );
+  const ports = listeners.map((listener) => (listener.address() as { port: number }).port);
+  await Promise.all(listeners.map((listener) => new Promise((resolve) => listener.close(resolve))));
+  return Array.from({ length: count }, (_, index) => {
+    const [client, monitor, cluster] = ports.slice(index * 3) as [number, number, number];
+    return { client, monitor, cluster };
+  });
+}

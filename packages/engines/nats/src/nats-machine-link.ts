@@ -1,0 +1,125 @@
+import type { Msg } from "@nats-io/nats-core";
+import type { MachineLink, MachineMessage } from "@tidings/core";
+import type { MachineId } from "@tidings/protocol";
+import { encodeKey } from "./keys.ts";
+import { linkBytesMax } from "./limits.ts";
+import type { Nats } from "./nats.ts";
+
+/** Subjects of core NATS: one for each machine, one for all. What nobody hears is lost, and so is what there is no connection for. */
+export function createNatsMachineLink(nats: Nats): MachineLink {
+  const { connection, log } = nats;
+  const subjectOf = (machine: MachineId): string => `${nats.name}.machine.${encodeKey(machine)}`;
+  const toAll = `${nats.name}.machines`;
+  /** A message that goes to many machines is the same object each time. */
+  const encoded = new WeakMap<object, Uint8Array>();
+  const encoder = new TextEncoder();
+  const decoder = new TextDecoder();
+  let waitingBytes = 0;
+  let isLosing = false;
+
+  const encode = (message: MachineMessage): Uint8Array | undefined => {
+    // A delivery has a new message around it for each machine, with the same recipients.
+    const key = message.tell === "delivery" ? message.delivery : message;
+    const found = encoded.get(key);
+    if (found !== undefined && sameRecipients(found, message)) return found;
+    const bytes = encoder.encode(JSON.stringify(message));
+    encoded.set(key, bytes);
+    if (message.tell === "delivery") recipientsOf.set(bytes, message.recipients);
+    return bytes;
+  };
+  const recipientsOf = new WeakMap<Uint8Array, readonly unknown[]>();
+  const sameRecipients = (bytes: Uint8Array, message: MachineMessage): boolean =>
+    message.tell !== "delivery" || recipientsOf.get(bytes) === message.recipients;
+
+  const publish = (subject: string, message: MachineMessage): void => {
+    if (!nats.isConnected) return;
+    try {
+      for (const bytes of fitting(message, encode, connection.info?.max_payload ?? Infinity)) {
+        if (waitingBytes + bytes.length > linkBytesMax) {
+          if (!isLosing)
+            log.warn({}, "Messages to machines are lost, because NATS does not take them as fast as they come.");
+          isLosing = true;
+          return;
+        }
+        waitingBytes += bytes.length;
+        unflushedBytes += bytes.length;
+        connection.publish(subject, bytes);
+      }
+      flush();
+    } catch (error) {
+      log.info({ err: error }, "A message to a machine is lost.");
+    }
+  };
+  let unflushedBytes = 0;
+  let isFlushing = false;
+  /** One question to the server at a time whether it has taken what was sent: what it has not is what waits. */
+  const flush = (): void => {
+    if (isFlushing || unflushedBytes === 0) return;
+    isFlushing = true;
+    const asked = unflushedBytes;
+    unflushedBytes = 0;
+    connection
+      .flush()
+      .catch((error: unknown) => log.info({ err: error }, "Messages to machines may be lost."))
+      .finally(() => {
+        waitingBytes -= asked;
+        isFlushing = false;
+        isLosing = false;
+        flush();
+      });
+  };
+
+  return {
+    send: (machine, message) => publish(subjectOf(machine), message),
+    sendToAll: (message) => publish(toAll, message),
+    receive(machine, handler, signal) {
+      if (signal.aborted) return;
+      const callback = (error: Error | null, { data }: Msg): void => {
+        if (error !== null || signal.aborted) return;
+        const message = parse(decoder.decode(data));
+        if (message === undefined) log.warn({}, "A message to this machine cannot be read, and is lost.");
+        else handler(message);
+      };
+      const subscriptions = [subjectOf(machine), toAll].map((subject) => connection.subscribe(subject, { callback }));
+      const end = (): void => {
+        for (const subscription of subscriptions) subscription.unsubscribe();
+      };
+      signal.addEventListener("abort", end, { once: true });
+    },
+  };
+}
+
+const known: ReadonlySet<unknown> = new Set<MachineMessage["tell"]>([
+  "delivery",
+  "notifications",
+  "marked",
+  "token-revoked",
+  "heads",
+  "access-changed",
+]);
+
+/** Only processes of the installation may write to these subjects; what another version of them says is skipped. */
+function parse(text: string): MachineMessage | undefined {
+  try {
+    const message = JSON.parse(text) as MachineMessage;
+    return known.has(message?.tell) ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The message as it is, or what says the least of it where that is more than a server takes at once. */
+function fitting(
+  message: MachineMessage,
+  encode: (message: MachineMessage) => Uint8Array | undefined,
+  bytesMax: number,
+): readonly Uint8Array[] {
+  const bytes = encode(message);
+  if (bytes !== undefined && bytes.length <= bytesMax) return [bytes];
+  if (message.tell !== "delivery") return [];
+  // The machine learns that there is something, and reads it from the Messaging DB.
+  const { conversation, fromSeq, entries } = message.delivery;
+  const head = entries.at(-1)?.seq ?? fromSeq;
+  const heads = encode({ tell: "heads", heads: { [conversation]: head } as Record<typeof conversation, typeof head> });
+  return heads === undefined ? [] : [heads];
+}
