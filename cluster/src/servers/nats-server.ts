@@ -37,6 +37,12 @@ export type NatsCluster = {
 
 const startMsMax = 25_000;
 
+/** Whatever ends this process, its servers end with it. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 export async function startNats(options: NatsServerOptions = {}): Promise<NatsServer> {
   const [ports] = await freePorts(1);
   const server = await prepare({ ...options, name: "n1", ports: ports as Ports, routes: [] });
@@ -83,9 +89,6 @@ async function prepare(preparation: Preparation): Promise<NatsServer> {
     ending.kill(signal);
     await once(ending, "exit");
   };
-  // Whatever ends this process, its servers end with it.
-  process.once("exit", () => child?.kill("SIGKILL"));
-
   return {
     name,
     url: `nats://127.0.0.1:${ports.client}`,
@@ -96,6 +99,8 @@ async function prepare(preparation: Preparation): Promise<NatsServer> {
       await kill("SIGTERM");
       const started = spawn(path, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
       child = started;
+      running.add(started);
+      started.once("exit", () => running.delete(started));
       const said: string[] = [];
       started.stderr?.setEncoding("utf8").on("data", (text: string) => {
         said.push(text);

@@ -1,5 +1,5 @@
 import { TidingsError } from "@tidings/protocol";
-import type { Bucket } from "./bucket.ts";
+import { type Bucket, birthKey, lifeOf } from "./bucket.ts";
 import { callMsMax, markKeptMs, retryMs } from "./limits.ts";
 import type { Nats } from "./nats.ts";
 import { StreamReading } from "./stream-reading.ts";
@@ -29,7 +29,8 @@ export class BucketMirror {
   readonly #waiting = new Set<() => void>();
   readonly #running: Promise<void>;
   #lastSequence = 0;
-  #created: string | undefined;
+  #life: string | undefined;
+  #isWhole = false;
   #isCaughtUp = false;
   #caughtUpMs = -Infinity;
   #lostMs = -Infinity;
@@ -88,8 +89,15 @@ export class BucketMirror {
   async #read(): Promise<void> {
     const { nats, bucket } = this.#options;
     const { signal } = this.#stop;
-    const { created, state } = await bucket.keep();
-    const isAnew = created !== this.#created || nats.clock.monotonicMs() - this.#lostMs > markKeptMs / 2;
+    const { life, lastSequence } = await bucket.keep();
+    if (this.#life !== undefined && life !== this.#life) {
+      this.#ahead.clear();
+      this.#lastSequence = 0;
+      this.#options.retain(new Set(), Infinity);
+    }
+    const isAnew = life !== this.#life || !this.#isWhole || nats.clock.monotonicMs() - this.#lostMs > markKeptMs / 2;
+    this.#life = life;
+    this.#isWhole = !isAnew;
     const reading = await StreamReading.open(nats, {
       stream: bucket.stream,
       filter: `${bucket.prefix}>`,
@@ -97,8 +105,8 @@ export class BucketMirror {
     });
     const seen = isAnew ? new Set<string>() : undefined;
     const catchUp = (): void => {
-      if (seen !== undefined) this.#options.retain(seen, state.last_seq);
-      this.#created = created;
+      if (seen !== undefined) this.#options.retain(seen, lastSequence);
+      this.#isWhole = true;
       this.#isCaughtUp = true;
       this.#caughtUpMs = nats.clock.monotonicMs();
       this.#options.caughtUp?.();
@@ -111,6 +119,8 @@ export class BucketMirror {
         for (const { subject, sequence, payload } of batch) {
           const key = subject.slice(bucket.prefix.length);
           seen?.add(key);
+          // Two processes made the bucket at the same time, and the second one took away what the first one wrote.
+          if (key === birthKey && lifeOf(payload) !== life) throw new Error("The bucket was made anew.");
           this.#take(key, sequence, payload);
         }
         if (!this.#isCaughtUp && batch.at(-1)?.pending === 0) catchUp();

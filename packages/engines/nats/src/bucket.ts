@@ -1,5 +1,6 @@
-import { DiscardPolicy, RetentionPolicy, type StorageType, type StreamInfo } from "@nats-io/jetstream";
+import { DiscardPolicy, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import { headers } from "@nats-io/nats-core";
+import { TidingsError } from "@tidings/protocol";
 import { isConflict, isNotFound, unavailable } from "./errors.ts";
 import { keepStream, noteDrift, type WantedStream } from "./keep-stream.ts";
 import type { Nats } from "./nats.ts";
@@ -8,8 +9,11 @@ export type Bucket = {
   readonly stream: string;
   /** What the subjects of all keys begin with. */
   readonly prefix: string;
-  /** The stream as it is, made if it is not there (any more). */
-  keep(): Promise<StreamInfo>;
+  /**
+   * Makes the bucket if it is not there (any more). `life` is another one when everything in it was lost, which happens to a bucket
+   * in memory when all servers were started again; `lastSequence` is that of its last write.
+   */
+  keep(): Promise<{ readonly life: string; readonly lastSequence: number }>;
   /**
    * Writes a key, or a mark that it has no value any more; answers with the sequence of the write. With `expected` only if
    * the key's last write is that one (0: it has none); `conflict` otherwise.
@@ -31,6 +35,10 @@ export type BucketOptions = {
   readonly bytesMax: number;
 };
 
+/** The key that says since when a bucket in memory has what it has. */
+export const birthKey = "birth";
+export const lifeOf = (payload: Uint8Array): string => new TextDecoder().decode(payload);
+
 /** A key-value bucket, laid out as NATS's own tools know it, with the last write of each key. */
 export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bucket> {
   const { js, jsm } = nats;
@@ -48,8 +56,7 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
     allow_rollup_hdrs: true,
     allow_direct: true,
   };
-  const keep = (): Promise<StreamInfo> => keepStream(nats, wanted);
-  noteDrift(nats, wanted, await keep());
+  noteDrift(nats, wanted, await keepStream(nats, wanted));
 
   const publish = async (key: string, value: string | undefined, expected?: number): Promise<number> => {
     await nats.connected();
@@ -62,24 +69,36 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
     return seq;
   };
 
+  const write: Bucket["write"] = async (key, value, expected) => {
+    try {
+      return await publish(key, value, expected);
+    } catch (error) {
+      if (isConflict(error)) return "conflict";
+      throw unavailable(error);
+    }
+  };
+  const read: Bucket["read"] = async (key) => {
+    await nats.connected();
+    const stored = await answered(jsm.streams.getMessage(stream, { last_by_subj: `${prefix}${key}` }));
+    return stored === null ? undefined : { sequence: stored.seq, payload: stored.data };
+  };
+
   return {
     stream,
     prefix,
-    keep,
-    async write(key, value, expected) {
-      try {
-        return await publish(key, value, expected);
-      } catch (error) {
-        if (isConflict(error)) return "conflict";
-        throw unavailable(error);
-      }
+    async keep() {
+      const { created, state } = await keepStream(nats, wanted);
+      if (options.storage === StorageType.File) return { life: created, lastSequence: state.last_seq };
+      // Whoever finds no birth writes one; of many who do, one is first.
+      const birth = (await read(birthKey)) ?? (await write(birthKey, nats.random.unguessable(16), 0));
+      if (typeof birth === "object") return { life: lifeOf(birth.payload), lastSequence: state.last_seq };
+      const written = await read(birthKey);
+      if (written === undefined) throw new TidingsError("unavailable");
+      return { life: lifeOf(written.payload), lastSequence: state.last_seq };
     },
+    write,
     put: (key, value) => answered(publish(key, value)),
-    async read(key) {
-      await nats.connected();
-      const stored = await answered(jsm.streams.getMessage(stream, { last_by_subj: `${prefix}${key}` }));
-      return stored === null ? undefined : { sequence: stored.seq, payload: stored.data };
-    },
+    read,
     async erase(sequence) {
       try {
         await nats.connected();

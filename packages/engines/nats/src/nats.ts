@@ -128,6 +128,8 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
         return () => lossListeners.delete(listener);
       },
       async close() {
+        // What was just written to a server that has gone fails a turn later; after a close nobody would hear of it, which ends a process.
+        await new Promise((resolve) => setImmediate(resolve));
         await connection.close();
         await following;
       },
