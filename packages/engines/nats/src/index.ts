@@ -1,1 +1,2 @@
+export * from "./examine-nats.ts";
 export * from "./nats-engine.ts";

@@ -19,7 +19,7 @@ export async function keepStream(nats: Nats, wanted: WantedStream): Promise<Stre
       if (info.state.last_seq >= firstSequence(yearOneMs + dayMs)) return info;
       await raise(nats, wanted, info);
     } catch (error) {
-      if (clock.monotonicMs() > untilMs) throw unavailable(error);
+      if (nats.isClosed || clock.monotonicMs() > untilMs) throw unavailable(error);
       await clock.sleep(retryMs);
     }
   }

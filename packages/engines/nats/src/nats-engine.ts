@@ -33,9 +33,12 @@ export type NatsEngine = {
 export async function openNatsEngine(options: NatsEngineOptions): Promise<NatsEngine> {
   invariant(/^[a-z0-9-]{1,32}$/.test(options.name), "The name of an installation is 1–32 of a–z, 0–9 and -.");
   const nats = await connectNats(options);
-  const stops: (() => Promise<void>)[] = [() => nats.close()];
+  const stops: (() => Promise<void>)[] = [];
+  /** What follows a bucket begins to end first, and ends at the latest when there is no connection any more. */
   const stop = async (): Promise<void> => {
-    for (const one of stops.splice(0).reverse()) await one();
+    const stopping = stops.splice(0).map((one) => one());
+    await nats.close();
+    await Promise.all(stopping);
   };
   try {
     const log = await openNatsMessageLog(nats, {

@@ -36,6 +36,8 @@ export type Nats = {
   readonly log: Log;
   readonly name: string;
   readonly isConnected: boolean;
+  /** It does not come back any more. */
+  readonly isClosed: boolean;
   /** Resolves when there is a connection; `unavailable` after `callMsMax`. What is sent without one would pile up here (G8). */
   connected(): Promise<void>;
   /** Calls whenever the connection is lost, until the answer is called. */
@@ -71,6 +73,7 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
   const lossListeners = new Set<() => void>();
   const waiting = new Set<() => void>();
   let isConnected = true;
+  let isClosed = false;
 
   const lose = (): void => {
     isConnected = false;
@@ -92,7 +95,9 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
         log.warn({ err: status.error }, "NATS answers with an error.");
       }
     }
+    isClosed = true;
     lose();
+    for (const wake of [...waiting]) wake();
   };
   const following = follow();
 
@@ -108,13 +113,18 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
       get isConnected() {
         return isConnected;
       },
+      get isClosed() {
+        return isClosed;
+      },
       connected() {
         if (isConnected) return Promise.resolve();
+        if (isClosed) return Promise.reject(new TidingsError("unavailable"));
         return new Promise((resolve, reject) => {
           const wake = (): void => {
             waiting.delete(wake);
             cancel();
-            resolve();
+            if (isConnected) resolve();
+            else reject(new TidingsError("unavailable"));
           };
           const cancel = clock.after(callMsMax, () => {
             waiting.delete(wake);
