@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { measureFanOut } from "./measures/measure-fan-out.ts";
+import { measureFleet } from "./measures/measure-fleet.ts";
 import { measureLatency } from "./measures/measure-latency.ts";
 import { measureMemory } from "./measures/measure-memory.ts";
 import type { MeasureOptions } from "./measures/measure-options.ts";
@@ -16,6 +17,7 @@ const measures: Readonly<Record<string, (options: MeasureOptions) => Promise<Mea
   latency: measureLatency,
   memory: measureMemory,
   resume: measureResume,
+  fleet: measureFleet,
 };
 
 const help = `npm run bench -- [OPTION]…

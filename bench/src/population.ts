@@ -10,7 +10,7 @@ export type Population = {
 
 /** Makes users and public groups over the wire, and joins the users to them. */
 export async function createPopulation(
-  server: TidingsServer,
+  server: Pick<TidingsServer, "http">,
   size: { prefix: string; users: number; groups: number; groupsPerUser: number },
 ): Promise<Population> {
   const users = Array.from({ length: size.users }, (_, index) => {

@@ -11,6 +11,9 @@ export type Figures = {
   quiet_cpu_vs_raw?: number;
   memory_vs_ws?: number;
   resume_5000_s?: number;
+  fleet_sends_per_s?: number;
+  fleet_sends_vs_jetstream?: number;
+  fleet_cpu_8_vs_1?: number;
 };
 
 /** One line of the table: a figure of ours beside one of a peer or floor. */

@@ -12,7 +12,6 @@ const httpConnections = 128;
 const secret = "the-bench-signs-its-own-tokens-with-this-one";
 const issuer = "tidings-bench";
 const audience = "tidings";
-const secretName = "jwt-secret";
 
 /** Tidings on a folder of its own. */
 export type TidingsServer = {
@@ -37,18 +36,24 @@ export type TidingsServer = {
 export async function startTidings(folder: string, nodeFlags: readonly string[] = []): Promise<TidingsServer> {
   const own = mkdtempSync(join(folder, "tidings-"));
   mkdirSync(join(own, "data"));
-  writeFileSync(join(own, secretName), secret, { mode: 0o600 });
   return startOn(own, nodeFlags);
 }
 
-async function startOn(own: string, nodeFlags: readonly string[]): Promise<TidingsServer> {
-  const flags = [
-    ...["--data", join(own, "data"), "--port", "0", "--log-level", "warn", "--drain-ms", "0"],
-    ...["--auth", "jwt", "--jwt-algorithms", "HS256", "--jwt-secret-file", join(own, secretName)],
-    ...["--jwt-issuer", issuer, "--jwt-audience", audience],
-    ...["--messages-per-second", "1000000", "--messages-burst", "1000000"],
-    ...["--requests-per-second", "1000000", "--requests-burst", "1000000", "--logins-per-second", "100000"],
+/** Settings of every server under measurement; writes the secret of the bench's tokens into the folder. */
+export function benchFlags(folder: string): readonly string[] {
+  const secretFile = join(folder, "jwt-secret");
+  writeFileSync(secretFile, secret, { mode: 0o600 });
+  return [
+    ...["--log-level=warn", "--drain-ms=0"],
+    ...["--auth=jwt", "--jwt-algorithms=HS256", `--jwt-secret-file=${secretFile}`],
+    ...[`--jwt-issuer=${issuer}`, `--jwt-audience=${audience}`],
+    ...["--messages-per-second=1000000", "--messages-burst=1000000"],
+    ...["--requests-per-second=1000000", "--requests-burst=1000000", "--logins-per-second=100000"],
   ];
+}
+
+async function startOn(own: string, nodeFlags: readonly string[]): Promise<TidingsServer> {
+  const flags = ["--data", join(own, "data"), "--port", "0", ...benchFlags(own)];
   const server = await startServer([...nodeFlags, program, "serve", ...flags]);
   const http = createHttpCalls(server.port, httpConnections);
   return {

@@ -61,7 +61,7 @@ const areas: readonly Area[] = [
   },
   {
     folder: "bench",
-    ours: ["@tidings/protocol", "@tidings/client"],
+    ours: ["@tidings/protocol", "@tidings/client", "@tidings/cluster"],
     node: true,
     why: "The bench measures what a user would get: it goes over the wire, never around it.",
   },

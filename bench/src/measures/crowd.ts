@@ -8,7 +8,7 @@ import { type ServerProcess, startServer } from "../server-process.ts";
 /** A server with its clients, of whom some send and all receive each message. */
 export type Crowd = {
   readonly name: string;
-  readonly server: ServerProcess;
+  readonly server: Pick<ServerProcess, "cpuMicroseconds">;
   readonly size: number;
   /** Messages that reached clients, each counted at each client. */
   readonly arrivals: Arrivals;

@@ -1,17 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { runSqliteLoop } from "../floors/run-sqlite-loop.ts";
-import { Arrivals } from "../load/arrivals.ts";
-import { createMessageIds } from "../load/message.ts";
-import { inParallel } from "../load/raw-socket.ts";
-import { TidingsSession } from "../load/tidings-session.ts";
-import { createPopulation } from "../population.ts";
+import { createSessions, type Load, runSends, type SendingSessions, type SendRound } from "../load/sends.ts";
 import { atLeast, type Measurement, type Row, readable } from "../report.ts";
 import { median, medianRatio, percentile } from "../statistics.ts";
-import { startTidings, type TidingsServer } from "../tidings-server.ts";
+import { startTidings } from "../tidings-server.ts";
 import type { MeasureOptions } from "./measure-options.ts";
 
-/** `window`: messages that each session has sent and that are not acknowledged yet. */
-type Load = { readonly sessions: number; readonly window: number };
 const loads: readonly Load[] = [
   { sessions: 1, window: 1 },
   { sessions: 1, window: 8 },
@@ -29,7 +22,9 @@ const headline: Load = { sessions: 100, window: 8 };
 export async function measureSends({ folder, quick, nodeFlags, progress }: MeasureOptions): Promise<Measurement> {
   const rounds = quick ? 1 : 2;
   const durationMs = quick ? 700 : 2_000;
-  const server = await startTidings(folder, nodeFlags);
+  const started = await startTidings(folder, nodeFlags);
+  const { process } = started;
+  const server = { ...started, portOf: () => process.port, cpuMicroseconds: process.cpuMicroseconds };
   try {
     const rows: Row[] = [];
     let figures = {};
@@ -89,93 +84,6 @@ export async function measureSends({ folder, quick, nodeFlags, progress }: Measu
     for (const { sessions } of sessionsOf.values()) for (const session of sessions) session.destroy();
     return { title: "Durable, acknowledged sends; each session into a group with its neighbour.", rows, figures };
   } finally {
-    await server.close();
+    await started.close();
   }
-}
-
-type SendingSessions = {
-  readonly sessions: TidingsSession[];
-  readonly groups: readonly string[];
-  /** Acknowledgements, of all sessions. */
-  readonly acks: Arrivals;
-  /** Called for each of them. */
-  handleAck: (session: number) => void;
-};
-
-async function createSessions(server: TidingsServer, count: number): Promise<SendingSessions> {
-  const { users, groups } = await createPopulation(server, {
-    prefix: `send${count}`,
-    users: count,
-    groups: count,
-    groupsPerUser: Math.min(2, count),
-  });
-  const sending: SendingSessions = { sessions: [], groups, acks: new Arrivals(), handleAck: () => undefined };
-  const sessions = await inParallel({ count, parallel: 10 }, (index) =>
-    TidingsSession.open({
-      port: server.process.port,
-      token: users[index]?.token ?? "",
-      onAck: () => {
-        sending.handleAck(index);
-        sending.acks.add(1);
-      },
-      onFailure: (error) => sending.acks.fail(error),
-    }),
-  );
-  sending.sessions.push(...sessions);
-  return sending;
-}
-
-type SendRound = {
-  readonly perSecond: number;
-  readonly messagesPerCommit: number;
-  readonly cpuMicrosecondsPerSend: number;
-  /** From each send to its acknowledgement. */
-  readonly ackMs: readonly number[];
-};
-
-async function runSends(
-  server: TidingsServer,
-  { sessions: count, window }: Load,
-  sessionsOf: ReadonlyMap<number, SendingSessions>,
-  durationMs: number,
-): Promise<SendRound> {
-  const sending = sessionsOf.get(count);
-  if (sending === undefined) throw new Error(`There are no ${count} sessions.`);
-  const { sessions, groups, acks } = sending;
-  const nextId = createMessageIds();
-  const ackMs: number[] = [];
-  const before = await server.storeCounts();
-  const cpuBefore = server.process.cpuMicroseconds();
-  const startMs = performance.now();
-  const endMs = startMs + durationMs;
-  const acksBefore = acks.count;
-  let sent = 0;
-  let inTime = 0;
-  // Acknowledgements of one session come in the order of its sends.
-  const underWay = sessions.map((): number[] => []);
-  const send = (index: number, nowMs: number): void => {
-    sessions[index]?.send({ conversation: groups[index] ?? "", messageId: nextId() });
-    underWay[index]?.push(nowMs);
-    sent += 1;
-  };
-  sending.handleAck = (index) => {
-    const nowMs = performance.now();
-    ackMs.push(nowMs - (underWay[index]?.shift() ?? Number.NaN));
-    if (nowMs > endMs) return;
-    inTime += 1;
-    send(index, nowMs);
-  };
-  for (let index = 0; index < sessions.length; index += 1) {
-    for (let ahead = 0; ahead < window; ahead += 1) send(index, performance.now());
-  }
-  await sleep(durationMs);
-  await acks.reach(acksBefore + sent);
-  const cpu = server.process.cpuMicroseconds() - cpuBefore;
-  const after = await server.storeCounts();
-  return {
-    perSecond: (inTime * 1_000) / durationMs,
-    messagesPerCommit: (after.appends - before.appends) / (after.commits - before.commits),
-    cpuMicrosecondsPerSend: cpu / sent,
-    ackMs,
-  };
 }
