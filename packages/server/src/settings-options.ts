@@ -16,18 +16,33 @@ export type OptionValue<O> = O extends Option<infer Value> ? Value : never;
 
 type Declared<Value> = { readonly default: Default<Value>; readonly help: string };
 
-export function text({ default: byDefault, help }: { default: string; help: string }): Option<string> {
-  return option({ default: byDefault, help }, { placeholder: "TEXT", read: (value) => ({ value }) });
+/** What a text has to be, to stand behind "must be". The text itself is never quoted: there may be a secret in it. */
+type Must = { readonly be: string; is(text: string): boolean };
+
+export function text({
+  default: byDefault,
+  help,
+  must,
+}: {
+  default: string;
+  help: string;
+  must?: Must;
+}): Option<string> {
+  return option({ default: byDefault, help }, { placeholder: "TEXT", read: readText(must) });
 }
 
-export function optionalText({ help }: { help: string }): Option<string | undefined> {
-  return option<string | undefined>(
-    { default: undefined, help },
-    { placeholder: "TEXT", read: (value) => ({ value }) },
-  );
+export function optionalText({ help, must }: { help: string; must?: Must }): Option<string | undefined> {
+  return option<string | undefined>({ default: undefined, help }, { placeholder: "TEXT", read: readText(must) });
 }
 
-/** Items between commas; spaces around them do not count. `each` says what every item is, and whether one is that. */
+function readText(must: Must | undefined): Option<string>["read"] {
+  return (value) => (must?.is(value) === false ? { problem: `must be ${must.be}` } : { value });
+}
+
+/**
+ * Items between commas; spaces around them do not count. `each` says what every item is, whether one is that, and whether a wrong one
+ * may hold a secret, so that it is not quoted.
+ */
 export function list({
   help,
   each,
@@ -35,7 +50,7 @@ export function list({
 }: {
   help: string;
   default?: readonly string[];
-  each?: { readonly are: string; is(item: string): boolean };
+  each?: { readonly are: string; is(item: string): boolean; readonly isSecret?: boolean };
 }): Option<readonly string[]> {
   const read = (text: string) => {
     const value = text
@@ -43,7 +58,8 @@ export function list({
       .map((item) => item.trim())
       .filter((item) => item !== "");
     const wrong = value.find((item) => each?.is(item) === false);
-    return wrong === undefined ? { value } : { problem: `must be ${each?.are}, not ${wrong}` };
+    if (wrong === undefined) return { value };
+    return { problem: `must be ${each?.are}${each?.isSecret === true ? "" : `, not ${wrong}`}` };
   };
   return option<readonly string[]>({ default: byDefault, help }, { placeholder: "A,B", read });
 }
@@ -56,6 +72,16 @@ export function integer({ min, max, ...declared }: Declared<number> & { min: num
     read(value) {
       const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
       return number >= min && number <= largest ? { value: number } : { problem: `must be a whole number ${range}` };
+    },
+  });
+}
+
+export function fraction(declared: Declared<number>): Option<number> {
+  return option(declared, {
+    placeholder: "N",
+    read(value) {
+      const number = /^\d(\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN;
+      return number <= 1 ? { value: number } : { problem: "must be a number from 0 to 1" };
     },
   });
 }

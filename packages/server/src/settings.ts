@@ -1,8 +1,19 @@
-import { isIP } from "node:net";
+import { readFileSync } from "node:fs";
 import { limits } from "@tidings/protocol";
 import { isLoopbackHost } from "./loopback.ts";
 import { isMachineRole, machineRoles } from "./machine-roles.ts";
-import { choice, integer, list, type Option, optionalText, type OptionValue, text } from "./settings-options.ts";
+import { isAddressRange, isHttpUrl, isNatsServer, isOrigin, isPostgresUrl } from "./settings-addresses.ts";
+import { configFlag, type Flags, type Input, readConfig, readFlags } from "./settings-input.ts";
+import {
+  choice,
+  fraction,
+  integer,
+  list,
+  type Option,
+  optionalText,
+  type OptionValue,
+  text,
+} from "./settings-options.ts";
 
 /**
  * What an operator can change, each option declared once: the flag, the environment variable, the default, the help text
@@ -121,6 +132,55 @@ export const settingOptions = {
     help: "Time over which sessions are sent away when the server stops; where others take them over, a minute is gentle.",
   }),
 
+  databaseUrl: optionalText({
+    help: "PostgreSQL of a fleet, postgres://user:password@host:5432/database. With NATS it makes the server a machine of a fleet.",
+    must: { be: "an address like postgres://user@host:5432/database", is: isPostgresUrl },
+  }),
+  databaseUrlFile: optionalText({ help: "File with that address, in place of it." }),
+  databaseConnectionsMax: integer({
+    default: 16,
+    min: 2,
+    max: 1_000,
+    help: "Connections of this machine to PostgreSQL.",
+  }),
+  natsServers: list({
+    help: "NATS of a fleet, a few of its servers, for instance nats-1:4222,nats-2:4222; tls://host:port encrypts.",
+    each: { are: "addresses like host:4222 or tls://host:4222, without a password", is: isNatsServer, isSecret: true },
+  }),
+  natsCredentialsFile: optionalText({ help: "File with the credentials (.creds) that NATS wants of this machine." }),
+  natsUserFile: optionalText({ help: "File with the user's name for NATS, where it wants a name and a password." }),
+  natsPasswordFile: optionalText({ help: "File with the password to it." }),
+  natsMonitorUrls: list({
+    help: "HTTP monitoring addresses of all NATS servers, for the doctor: it asks them how they sync to disk.",
+    each: { are: "addresses like http://nats-1:8222", is: isHttpUrl, isSecret: true },
+  }),
+  installation: text({
+    default: "tidings",
+    help: "Name of the fleet in NATS and PostgreSQL, so that several may share them: a-z, 0-9 and -, 32 at most.",
+    must: {
+      be: "1 to 32 of a-z, 0-9 and -, beginning with a letter",
+      is: (name) => /^[a-z][a-z0-9-]{0,31}$/.test(name),
+    },
+  }),
+  logReplicas: integer({
+    default: 3,
+    min: 1,
+    max: 5,
+    help: "NATS servers that hold each record of the Message Log. Fewer than 3 is asked for, never assumed.",
+  }),
+  engineRetryMsMax: integer({
+    default: 10_000,
+    min: 100,
+    max: 300_000,
+    help: "Longest pause between two attempts to reach PostgreSQL and NATS at the start.",
+  }),
+
+  otlpUrl: optionalText({
+    help: "Where traces go, OTLP over HTTP, for instance http://localhost:4318. None are made without it.",
+    must: { be: "an address like http://localhost:4318, without a password", is: isHttpUrl },
+  }),
+  traceRatio: fraction({ default: 0.01, help: "Share of requests and batches that is traced, 0 to 1." }),
+
   roles: list({
     default: machineRoles,
     help: "What a machine of a fleet does, of send, receive, group and worker. A server of its own does everything.",
@@ -160,18 +220,28 @@ export class SettingsError extends Error {
 }
 
 /**
- * Reads flags (`--trusted-proxies=…` or `--trusted-proxies …`) and variables (`TIDINGS_TRUSTED_PROXIES`); a flag wins over a
- * variable. Throws a SettingsError that names every unknown flag and every value that is out of its range.
+ * Reads flags (`--trusted-proxies=…` or `--trusted-proxies …`), variables (`TIDINGS_TRUSTED_PROXIES`) and the configuration file that
+ * `--config` names, or `TIDINGS_CONFIG_FILE` does; a flag wins over a variable, a variable over the file. Throws a SettingsError that
+ * names every unknown flag and key, and every value that is out of its range.
  */
-export function parseSettings(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Settings {
+export function parseSettings(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  readText: (path: string) => string = (path) => readFileSync(path, "utf8"),
+): Settings {
   const problems: string[] = [];
-  const given = new Map<string, { text: string; where: string }>();
+  const flags: Flags = new Map(
+    settingNames.map((name) => [flagOf(name), { name, isList: settingOptions[name].placeholder === "A,B" }]),
+  );
+  const fromFlags = readFlags(argv, flags, problems);
+  const config = fromFlags.config ?? (env[configVariable] || undefined);
+  const given = new Map<string, Input>(config === undefined ? [] : readConfigFile(config));
   for (const name of settingNames) {
     const variable = variableOf(name);
     const value = env[variable];
     if (value !== undefined && value !== "") given.set(name, { text: value, where: variable });
   }
-  readFlags(argv, given, problems);
+  for (const [name, input] of fromFlags.given) given.set(name, input);
 
   const values = new Map<string, unknown>();
   for (const name of settingNames) {
@@ -188,6 +258,15 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
   }
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.fromEntries(values) as Settings;
+
+  function readConfigFile(path: string): Iterable<readonly [string, Input]> {
+    try {
+      return readConfig({ path, text: readText(path) }, flags, problems);
+    } catch (error) {
+      problems.push(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? "unknown error"}.`);
+      return [];
+    }
+  }
 }
 
 /** Variables that begin like ours and are none: worth a warning, since a misspelt one would go unnoticed. */
@@ -198,19 +277,27 @@ export function unknownVariables(env: Readonly<Record<string, string | undefined
 
 /** The options as lines for `--help`. */
 export function settingsHelp(): string {
-  return settingNames
-    .map((name) => {
-      const option: Option<unknown> = settingOptions[name];
-      return `  --${flagOf(name)} ${option.placeholder}\n      ${option.help}\n      ${option.defaultText}; ${variableOf(name)}`;
-    })
-    .join("\n");
+  const lines = settingNames.map((name) => {
+    const option: Option<unknown> = settingOptions[name];
+    return `  --${flagOf(name)} ${option.placeholder}\n      ${option.help}\n      ${option.defaultText}; ${variableOf(name)}`;
+  });
+  const config = [
+    `  --${configFlag} FILE`,
+    "      JSON with any of the settings below, keys spelt like the flags.",
+    `      default: none; ${configVariable}`,
+  ];
+  return [...config, ...lines].join("\n");
 }
 
 export type SettingName = keyof typeof settingOptions;
 export const settingNames = Object.keys(settingOptions) as readonly SettingName[];
 
 /** Of the command line, and of who starts a server for himself. */
+/** Not `TIDINGS_CONFIG`, which is the command line's folder of logins. */
+const configVariable = "TIDINGS_CONFIG_FILE";
+
 const variablesOfOthers = [
+  configVariable,
   "TIDINGS_URL",
   "TIDINGS_CONFIG",
   "TIDINGS_PASSWORD",
@@ -222,57 +309,3 @@ const variablesOfOthers = [
 
 export const flagOf = (name: SettingName): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 export const variableOf = (name: SettingName): string => `TIDINGS_${flagOf(name).replaceAll("-", "_").toUpperCase()}`;
-
-function readFlags(
-  argv: readonly string[],
-  given: Map<string, { text: string; where: string }>,
-  problems: string[],
-): void {
-  const names = new Map<string, SettingName>(settingNames.map((name) => [flagOf(name), name]));
-  for (let index = 0; index < argv.length; index += 1) {
-    const argument = argv[index] ?? "";
-    const [, flag, inline] = /^--([a-z0-9-]+)(?:=(.*))?$/s.exec(argument) ?? [];
-    if (flag === undefined) {
-      problems.push(`${JSON.stringify(argument)} is not an option.`);
-      continue;
-    }
-    const name = names.get(flag);
-    if (name === undefined) {
-      problems.push(`There is no option --${flag}${suggestion(flag, [...names.keys()])}`);
-      if (inline === undefined && argv[index + 1]?.startsWith("--") === false) index += 1;
-      continue;
-    }
-    const value = inline ?? argv[index + 1];
-    if (value === undefined || (inline === undefined && value.startsWith("--"))) {
-      problems.push(`--${flag} needs a value.`);
-      continue;
-    }
-    if (inline === undefined) index += 1;
-    given.set(name, { text: value, where: `--${flag}` });
-  }
-}
-
-/** The end of the sentence: the option that was probably meant, which shares the longest beginning, of four letters at least. */
-function suggestion(flag: string, flags: readonly string[]): string {
-  let best = "";
-  let shared = 3;
-  for (const candidate of flags) {
-    let length = 0;
-    while (length < flag.length && flag[length] === candidate[length]) length += 1;
-    if (length > shared) [best, shared] = [candidate, length];
-  }
-  return best === "" ? "." : `; did you mean --${best}?`;
-}
-
-function isAddressRange(text: string): boolean {
-  const [address = "", bits, ...more] = text.split("/");
-  const bitsMax = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
-  return (
-    more.length === 0 && bitsMax > 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= bitsMax))
-  );
-}
-
-function isOrigin(text: string): boolean {
-  const url = URL.parse(text);
-  return text === "*" || (url !== null && /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "");
-}
