@@ -1,4 +1,5 @@
 import type { FleetEngines } from "@tidings/core";
+import type { MachineId } from "@tidings/protocol";
 import { Registry } from "prom-client";
 import { createAccounts } from "./accounts/accounts.ts";
 import { composeMachine } from "./compose-machine.ts";
@@ -14,9 +15,9 @@ import { createServing, type ServingState, type Tidings } from "./serving.ts";
  * without a role refuses what belongs to it, so that a balancer which is set up wrongly is found out at once.
  */
 export async function composeFleetMachine(
-  options: TidingsOptions & { readonly fleet: FleetEngines },
+  options: TidingsOptions & { readonly fleet: FleetEngines; readonly machine?: MachineId },
 ): Promise<Tidings> {
-  const { stores, links, fleet, settings, clock, random, log } = options;
+  const { stores, fleet, settings, clock, random, log } = options;
   const roles = new Set(settings.roles.filter(isMachineRole));
   const state: ServingState = { port: settings.port, isDraining: false };
   const registry = new Registry();
@@ -29,11 +30,10 @@ export async function composeFleetMachine(
       tokensLiveMs,
     },
   );
-  const machine = composeMachine({ stores, links, fleet, roles, settings, clock, random, log, authenticator });
+  const machine = composeMachine({ ...options, roles, authenticator });
   const { access, groups, markers, sendService, receive, rateLimits } = machine;
   registerMetrics(registry, {
     receive: receive.gauges,
-    store: options.storeCounts,
     queued: machine.gauges.waitingForLog,
     setAside: () => 0,
     ...(roles.has("worker") && { worker: machine.gauges.worker }),

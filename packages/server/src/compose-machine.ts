@@ -30,6 +30,8 @@ export type MachineOptions = {
   readonly random: Random;
   readonly log: Logger;
   readonly authenticator: Authenticator;
+  /** Its name; drawn unless it is known already. Never that of an earlier process. */
+  readonly machine?: MachineId;
 };
 
 /** One machine of a fleet: the services of the log pipeline in one process, as far as its roles go. No HTTP. */
@@ -74,6 +76,7 @@ export function composeMachine(options: MachineOptions): Machine {
     authenticator,
     rateLimits,
     admission: createAdmission({ ...settings, clock, random }),
+    ...(options.machine !== undefined && { machine: options.machine }),
   });
   // The worker tells it as well; but it may have died between storing and telling.
   const groups = createGroupService(base, access, (conversation, users) =>

@@ -27,8 +27,8 @@ export type TidingsOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** How many transactions and appends the store has made; for the metrics. */
-  readonly storeCounts: () => { commits: number; appends: number; waiting: number };
+  /** How many transactions and appends the store has made; for the metrics, where the store counts them. */
+  readonly storeCounts?: () => { commits: number; appends: number; waiting: number };
 };
 
 /**
@@ -72,7 +72,7 @@ export async function composeTidings(options: TidingsOptions): Promise<Tidings> 
   });
   registerMetrics(registry, {
     receive: receiveService.gauges,
-    store: options.storeCounts,
+    ...(options.storeCounts !== undefined && { store: options.storeCounts }),
     queued: () => links.deliveries.depth,
     setAside: () => groupWorker.setAside + notifier.consumer.setAside,
     feed: () => stores.feed.positions(),

@@ -1,26 +1,34 @@
-import { resolve } from "node:path";
-import { pino } from "pino";
+import type { Links } from "@tidings/core";
 import { createMemoryLinks } from "@tidings/engine-memory";
 import { backupSqlite, examineSqlite, openSqliteEngine } from "@tidings/engine-sqlite";
 import { TidingsError } from "@tidings/protocol";
+import type { Logger } from "pino";
 import { composeTidings } from "./compose.ts";
-import { checkDisk } from "./doctor/check-disk.ts";
 import { checkSettings } from "./doctor/check-settings.ts";
-import { type Finding, findingLines } from "./doctor/finding.ts";
+import { examineEmbedded, noDataFolder } from "./doctor/examine-embedded.ts";
+import { findingLines } from "./doctor/finding.ts";
+import type { FleetOpeners } from "./fleet-openers.ts";
+import { serveFleetMachine } from "./programs/serve-fleet-machine.ts";
+import type { Served } from "./programs/served.ts";
+import { takeFlag, takeOption } from "./programs/take-option.ts";
 import { findDataFolder, openDataFolder } from "./real/data-folder.ts";
-import { machineRoles } from "./machine-roles.ts";
+import { endOnSignals, endWithParent } from "./real/end-of-process.ts";
+import { createLog } from "./real/log.ts";
 import { createRealClock } from "./real/real-clock.ts";
 import { createRealRandom } from "./real/real-random.ts";
+import { createSecretHider } from "./secrets.ts";
+import { drawMachineId } from "./receive-service/receive-service.ts";
+import { type FleetPlace, fleetPlaceOf, secretsOf } from "./settings-fleet.ts";
 import { parseSettings, type Settings, SettingsError, settingsHelp, unknownVariables } from "./settings.ts";
 
 /**
  * The server's program. The one place that knows which engines there are: the embedded Tidings is SQLite for the databases and
- * the process itself for the ways between services.
+ * the process itself for the ways between services; a machine of a fleet has PostgreSQL and NATS.
  */
 const usage = `Usage: tidings serve|doctor [options]
        tidings backup --to FILE [options]
 
-  serve    run Tidings
+  serve    run Tidings, or a machine of a fleet where PostgreSQL and NATS are named
   doctor   say what an acknowledgement is worth here, and what is amiss
   backup   copy the database into FILE, also while it is served
 
@@ -28,21 +36,25 @@ Options:
 ${settingsHelp()}
 `;
 
-const signalEchoMs = 1_000;
 const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
 const [command, ...argv] = process.argv.slice(2);
+const clock = createRealClock();
+const random = createRealRandom();
+/** Replaced as soon as it is known which secrets there are. */
+let hideSecrets = createSecretHider([]);
 
 process.exitCode = await main().catch((error: unknown) => {
   if (error instanceof SettingsError) {
-    for (const problem of error.problems) console.error(`tidings: ${problem}`);
+    for (const problem of error.problems) console.error(`tidings: ${hideSecrets(problem)}`);
     console.error("tidings: --help lists the options.");
     return exitCodes.usage;
   }
   if (error instanceof TidingsError || isSystemError(error)) {
-    console.error(`tidings: ${error.message}`);
+    console.error(`tidings: ${hideSecrets(error.message)}`);
     return exitCodes.failed;
   }
-  throw error;
+  console.error(hideSecrets(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+  return exitCodes.failed;
 });
 
 async function main(): Promise<number> {
@@ -63,71 +75,104 @@ async function main(): Promise<number> {
 }
 
 async function serve(settings: Settings): Promise<number> {
-  if (machineRoles.some((role) => !settings.roles.includes(role))) {
-    throw new SettingsError([
-      "A server with its database inside does everything: --roles are for machines of a fleet.",
-    ]);
-  }
+  const place = placeOf(settings);
   if (process.env["TIDINGS_END_WITH_PARENT"] === "1") endWithParent();
-  const log = pino({ level: settings.logLevel }, pino.destination(2));
+  const machine = drawMachineId(random);
+  const context = place === undefined ? {} : { machine, roles: settings.roles };
+  const log = createLog({ level: settings.logLevel, hide: hideSecrets, context });
   for (const name of unknownVariables(process.env)) log.warn(`${name} is not one of our variables.`);
-  const clock = createRealClock();
-  const data = openDataFolder(settings.data);
-  const engine = await openSqliteEngine({ file: data.database, clock });
-  const tidings = await composeTidings({
-    stores: engine.stores,
-    links: createMemoryLinks({ clock }),
-    settings,
-    clock,
-    random: createRealRandom(),
-    log,
-    storeCounts: () => engine.stats,
-  });
-
-  const ended = new Promise<void>((resolve, reject) => {
-    let firstMs: number | undefined;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      // The terminal, npm and the start script each pass on one Ctrl-C: that is not somebody who has lost patience.
-      if (firstMs !== undefined && clock.monotonicMs() - firstMs < signalEchoMs) return;
-      log.info({ signal }, firstMs === undefined ? "Draining; a second signal ends at once." : "Ending at once.");
-      const end = firstMs === undefined ? tidings.drain() : tidings.stop();
-      firstMs ??= clock.monotonicMs();
-      end.then(resolve, reject);
-    };
-    process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  });
-  const { url } = await tidings.start().catch(async (error: unknown) => {
+  const base = { settings, clock, random, log };
+  const served =
+    place === undefined
+      ? await openEmbedded(base)
+      : serveFleetMachine({
+          ...base,
+          machine,
+          openers: openersOf(settings, { place, log }),
+          deliveries: noDeliveries(),
+        });
+  const ended = endOnSignals(served, base);
+  const listening = await served.start().catch(async (error: unknown) => {
     // The port may be taken: what was opened before must not keep the process alive.
-    await tidings.stop();
-    await engine.stop();
+    await served.stop();
     throw error;
   });
-  console.log(`Tidings listens on ${url}`);
+  if (listening !== undefined) console.log(`Tidings listens on ${listening.url}`);
   await ended;
-  await engine.drain();
-  await engine.stop();
   // Whatever a library still holds open must not keep a drained server alive.
   setImmediate(() => process.exit());
   return exitCodes.done;
 }
 
-/**
- * Who starts a server for himself alone, as a replay does, gives it a channel (`ipc`), which closes when he ends, however he does.
- * Then nobody is left who would end the server, or hear of it.
- */
-function endWithParent(): void {
-  process.once("disconnect", () => process.exit(exitCodes.failed));
-  process.channel?.unref();
+/** Where the settings place this server; nothing is shown from now on with their secrets in it. */
+function placeOf(settings: Settings): FleetPlace | undefined {
+  const place = fleetPlaceOf(settings);
+  if (place !== undefined) hideSecrets = createSecretHider(secretsOf(place));
+  return place;
+}
+
+async function openEmbedded(base: { settings: Settings; log: Logger }): Promise<Served> {
+  const engine = await openSqliteEngine({ file: openDataFolder(base.settings.data).database, clock });
+  const tidings = await composeTidings({
+    ...base,
+    clock,
+    random,
+    stores: engine.stores,
+    links: createMemoryLinks({ clock }),
+    storeCounts: () => engine.stats,
+  });
+  return {
+    start: () => tidings.start(),
+    async drain() {
+      await tidings.drain();
+      await engine.drain();
+      await engine.stop();
+    },
+    async stop() {
+      await tidings.stop();
+      await engine.stop();
+    },
+  };
+}
+
+/** Engines of a fleet are loaded only by its machines. */
+function openersOf(settings: Settings, { place, log }: { place: FleetPlace; log: Logger }): FleetOpeners {
+  return {
+    databases: {
+      name: "PostgreSQL",
+      async open() {
+        const { openPostgresEngine } = await import("@tidings/engine-postgres");
+        const connectionsMax = settings.databaseConnectionsMax;
+        return await openPostgresEngine({ url: place.databaseUrl, clock, log, connectionsMax });
+      },
+    },
+    broker: {
+      name: "NATS",
+      async open() {
+        const { openNatsEngine } = await import("@tidings/engine-nats");
+        return await openNatsEngine({
+          servers: place.natsServers,
+          ...place.natsCredentials,
+          name: settings.installation,
+          partitions: settings.partitions,
+          replicas: settings.logReplicas,
+          clock,
+          random,
+          log,
+        });
+      },
+    },
+  };
+}
+
+/** In the log pipeline the log is the only queue. */
+function noDeliveries(): Links["deliveries"] {
+  return createMemoryLinks({ clock }).deliveries;
 }
 
 async function doctor({ given: json, rest }: { given: boolean; rest: string[] }): Promise<number> {
   const settings = parseSettings(rest, process.env);
-  const data = findDataFolder(settings.data);
-  const findings: Finding[] = [
-    ...checkSettings(settings),
-    ...(data === undefined ? [noDataFolder(settings)] : checkDisk(data.folder)),
-    ...(data === undefined ? [] : [checkDatabase(data.database)]),
-  ];
+  const findings = [...checkSettings(settings), ...examineEmbedded(settings, examineSqlite)];
   console.log(json ? JSON.stringify({ findings }) : findingLines(findings));
   const bad = findings.filter(({ level }) => level === "bad").length;
   if (!json)
@@ -135,35 +180,16 @@ async function doctor({ given: json, rest }: { given: boolean; rest: string[] })
   return bad === 0 ? exitCodes.done : exitCodes.failed;
 }
 
-function noDataFolder({ data }: Settings): Finding {
-  return { level: "bad", what: "data folder", says: `There is no data folder at ${resolve(data)}.` };
-}
-
-/** Looking must not make what it looks for: a mistyped --data would otherwise be found to be in the best of health. */
-function checkDatabase(file: string): Finding {
-  const what = "database";
-  const found = examineSqlite(file);
-  switch (found.state) {
-    case "sound":
-      return {
-        level: "good",
-        what,
-        says: "SQLite; it is served with a write-ahead log and synchronous=FULL, every commit fsynced, or not at all",
-      };
-    case "served":
-      return { level: "note", what, says: `A process serves ${file} at this moment; it looked at it when it started.` };
-    case "missing":
-      return { level: "note", what, says: "There is none yet: the first start makes it." };
-    case "refused":
-      return { level: "bad", what, says: found.sentence };
-  }
-}
-
 async function backup(): Promise<number> {
   const { value: to, rest } = takeOption(argv, "--to");
   const { given: quiet, rest: options } = takeFlag(rest, "--quiet");
   if (to === undefined) throw new SettingsError(["backup needs --to FILE."]);
   const settings = parseSettings(options, process.env);
+  if (placeOf(settings) !== undefined) {
+    throw new SettingsError([
+      "backup copies an embedded server's database; a fleet's is copied by PostgreSQL's tools.",
+    ]);
+  }
   const data = findDataFolder(settings.data);
   if (data === undefined) {
     console.error(`tidings: ${noDataFolder(settings).says}`);
@@ -179,19 +205,6 @@ async function backup(): Promise<number> {
   if (!quiet && process.stderr.isTTY) process.stderr.write("\n");
   console.log(`Copied to ${to}`);
   return exitCodes.done;
-}
-
-function takeFlag(from: readonly string[], flag: string): { given: boolean; rest: string[] } {
-  return { given: from.includes(flag), rest: from.filter((argument) => argument !== flag) };
-}
-
-function takeOption(from: readonly string[], flag: string): { value: string | undefined; rest: string[] } {
-  const inline = from.find((argument) => argument.startsWith(`${flag}=`));
-  if (inline !== undefined)
-    return { value: inline.slice(flag.length + 1), rest: from.filter((argument) => argument !== inline) };
-  const index = from.indexOf(flag);
-  if (index === -1) return { value: undefined, rest: [...from] };
-  return { value: from[index + 1], rest: [...from.slice(0, index), ...from.slice(index + 2)] };
 }
 
 /** What the operating system refused: an address in use, a folder that is not ours. */

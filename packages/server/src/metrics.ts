@@ -5,7 +5,7 @@ import type { ReceiveGauges } from "./receive-service/receive-service.ts";
 
 export type MetricSources = {
   readonly receive: ReceiveGauges;
-  readonly store: () => { commits: number; appends: number; waiting: number };
+  readonly store?: () => { commits: number; appends: number; waiting: number };
   readonly queued: () => number;
   readonly setAside: () => number;
   /** Of a machine of a fleet. */
@@ -23,15 +23,8 @@ export function registerMetrics(registry: Registry, sources: MetricSources): voi
   gauge("tidings_waiting_polls", "Long polls that wait.", receive.waitingPolls);
   gauge("tidings_local_conversations", "Conversations that sessions of this machine follow.", receive.conversations);
   gauge("tidings_delivery_queue_depth", "Deliveries that wait for a Messaging Worker.", sources.queued);
-  gauge(
-    "tidings_store_waiting_writes",
-    "Writes that wait for the transaction under way.",
-    () => sources.store().waiting,
-  );
   counter("tidings_delivered_entries_total", "Entries written to sockets.", receive.deliveredEntries);
   counter("tidings_downgrades_total", "Times a slow session was given heads instead of entries.", receive.downgrades);
-  counter("tidings_store_commits_total", "Transactions committed, each with one fsync.", () => sources.store().commits);
-  counter("tidings_store_appends_total", "Appends stored by them.", () => sources.store().appends);
   counter(
     "tidings_changes_set_aside_total",
     "Changes that could not be handled; an alarm if it grows.",
@@ -48,7 +41,12 @@ export function registerMetrics(registry: Registry, sources: MetricSources): voi
     },
   });
 
-  const { worker } = sources;
+  const { store, worker } = sources;
+  if (store !== undefined) {
+    gauge("tidings_store_waiting_writes", "Writes that wait for the transaction under way.", () => store().waiting);
+    counter("tidings_store_commits_total", "Transactions committed, each with one fsync.", () => store().commits);
+    counter("tidings_store_appends_total", "Appends stored by them.", () => store().appends);
+  }
   if (worker !== undefined) {
     gauge("tidings_partitions_held", "Partitions of the Message Log that this machine applies.", worker.partitionsHeld);
     gauge("tidings_log_lag", "Positions that they are behind the log's end.", worker.lag);

@@ -1,5 +1,5 @@
 import { asMachineId, type MachineId } from "@tidings/protocol";
-import { invariant, type Links, type MachineMessage } from "@tidings/core";
+import { invariant, type Links, type MachineMessage, type Random } from "@tidings/core";
 import type { Server } from "node:http";
 import type { Admission } from "../admission/admission.ts";
 import type { RateLimits } from "../admission/rate-limits.ts";
@@ -41,6 +41,8 @@ export type ReceiveServiceParts = {
   readonly sendService: SendService;
   readonly admission: Admission;
   readonly rateLimits: RateLimits;
+  /** New on every start, so that what an earlier process left in the Connection DB is never taken for ours. Drawn unless given. */
+  readonly machine?: MachineId;
 };
 
 export type { ClientLink, SocketConnection };
@@ -74,8 +76,7 @@ export type ReceiveGauges = {
 export function createReceiveService(base: Base, parts: ReceiveServiceParts): ReceiveMachine {
   const { clock, log, random, stores } = base;
   const { links, settings, access } = parts;
-  // New on every start: what an earlier process at this place left in the Connection DB is never taken for ours.
-  const machine = asMachineId(`m_${random.unguessable(16)}`);
+  const machine = parts.machine ?? drawMachineId(random);
   const stopped = new AbortController();
   const draining = new AbortController();
   const cache = new UserSocketCache();
@@ -204,6 +205,9 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     tellRevoked: (user, token) => tellUser(user, { tell: "token-revoked", user, token }),
   };
 }
+
+/** The name of a machine for one life of its process. */
+export const drawMachineId = (random: Random): MachineId => asMachineId(`m_${random.unguessable(16)}`);
 
 /** Repair takes a second or two (G5), for which few conversations and users need not be asked about every second. */
 const walkMsMin = 2_000;
