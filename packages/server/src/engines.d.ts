@@ -8,6 +8,7 @@ declare module "@tidings/engine-postgres" {
     log?: Logger;
     connectionsMax?: number;
   }): Promise<{ stores: Stores; image: LogImage; drain(): Promise<void>; stop(): Promise<void> }>;
+  export function examinePostgres(url: string): Promise<import("./doctor/fleet-examination.ts").PostgresExamination>;
 }
 declare module "@tidings/engine-nats" {
   import type { Clock, ConnectionDirectory, Leases, MachineLink, MessageLog, Random } from "@tidings/core";
@@ -31,4 +32,12 @@ declare module "@tidings/engine-nats" {
     drain(): Promise<void>;
     stop(): Promise<void>;
   }>;
+  export function examineNats(options: {
+    servers: readonly string[];
+    name: string;
+    monitorUrls?: readonly string[];
+    credentials?: string;
+    user?: string;
+    password?: string;
+  }): Promise<import("./doctor/fleet-examination.ts").NatsExamination>;
 }

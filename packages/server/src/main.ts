@@ -6,7 +6,8 @@ import type { Logger } from "pino";
 import { composeTidings } from "./compose.ts";
 import { checkSettings } from "./doctor/check-settings.ts";
 import { examineEmbedded, noDataFolder } from "./doctor/examine-embedded.ts";
-import { findingLines } from "./doctor/finding.ts";
+import { examineFleet, type FleetExaminers } from "./doctor/examine-fleet.ts";
+import { conclusionOf, findingLines } from "./doctor/finding.ts";
 import type { FleetOpeners } from "./fleet-openers.ts";
 import { serveFleetMachine } from "./programs/serve-fleet-machine.ts";
 import type { Served } from "./programs/served.ts";
@@ -172,12 +173,29 @@ function noDeliveries(): Links["deliveries"] {
 
 async function doctor({ given: json, rest }: { given: boolean; rest: string[] }): Promise<number> {
   const settings = parseSettings(rest, process.env);
-  const findings = [...checkSettings(settings), ...examineEmbedded(settings, examineSqlite)];
-  console.log(json ? JSON.stringify({ findings }) : findingLines(findings));
-  const bad = findings.filter(({ level }) => level === "bad").length;
-  if (!json)
-    console.log(bad === 0 ? "\nAn acknowledged message survives the loss of power here." : `\n${bad} to be mended.`);
-  return bad === 0 ? exitCodes.done : exitCodes.failed;
+  const place = placeOf(settings);
+  const findings = [
+    ...checkSettings(settings),
+    ...(place === undefined
+      ? examineEmbedded(settings, examineSqlite)
+      : await examineFleet(settings, { examiners: examinersOf(settings, place), clock })),
+  ];
+  const shown = json ? JSON.stringify({ findings }) : `${findingLines(findings)}\n\n${conclusionOf(findings)}`;
+  console.log(hideSecrets(shown));
+  return findings.some(({ level }) => level === "bad") ? exitCodes.failed : exitCodes.done;
+}
+
+function examinersOf(settings: Settings, place: FleetPlace): FleetExaminers {
+  return {
+    postgres: async () => (await import("@tidings/engine-postgres")).examinePostgres(place.databaseUrl),
+    nats: async () =>
+      (await import("@tidings/engine-nats")).examineNats({
+        servers: place.natsServers,
+        ...place.natsCredentials,
+        name: settings.installation,
+        monitorUrls: settings.natsMonitorUrls,
+      }),
+  };
 }
 
 async function backup(): Promise<number> {

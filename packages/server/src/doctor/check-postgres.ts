@@ -1,0 +1,105 @@
+import type { Settings } from "../settings.ts";
+import type { Finding } from "./finding.ts";
+import type { PostgresExamination } from "./fleet-examination.ts";
+
+/** What PostgreSQL's settings mean for a fleet. */
+export function checkPostgres(found: PostgresExamination, settings: Settings): readonly Finding[] {
+  return [
+    checkVersion(found),
+    checkSchema(found),
+    checkRecovery(found),
+    checkCommit(found),
+    checkFullPages(found),
+    checkWalLevel(found),
+    checkSlots(found),
+    ...found.idleSlots.map(checkIdleSlot),
+    checkConnections(found, settings),
+  ].filter((finding) => finding !== undefined);
+}
+
+function checkVersion({ version }: PostgresExamination): Finding {
+  const what = "PostgreSQL";
+  const major = Number.parseInt(version, 10);
+  if (major >= majorMin) return { level: "good", what, says: version };
+  return { level: "bad", what, says: `${version}: it must be ${majorMin} or newer` };
+}
+
+function checkSchema({ schemaVersion }: PostgresExamination): Finding {
+  const what = "tables";
+  if (schemaVersion !== undefined) return { level: "good", what, says: `version ${schemaVersion}` };
+  return { level: "note", what, says: "There are none yet: the first machine makes them." };
+}
+
+function checkRecovery({ inRecovery }: PostgresExamination): Finding | undefined {
+  if (!inRecovery) return undefined;
+  return { level: "bad", what: "recovery", says: "This is a standby: nothing can be written to it. Name the primary." };
+}
+
+/**
+ * In a fleet messages are acknowledged by the log; accounts, tokens, markers and notifications by the database. A worker that finds
+ * the database further back than it was applies the log again, as long as the log has it.
+ */
+function checkCommit(found: PostgresExamination): Finding {
+  const { fsync, synchronousCommit: mode, synchronousStandbyNames: standbys } = found;
+  const what = "commits of the database";
+  if (!fsync) {
+    return { level: "bad", what, says: "fsync is off: the loss of power may leave a database that cannot be read" };
+  }
+  if (mode === "off") {
+    const says = "synchronous_commit is off: accounts, tokens and read markers that were acknowledged may be lost";
+    return { level: "bad", what, says };
+  }
+  if (standbys === "") return { level: "good", what, says: `fsynced on one server (synchronous_commit ${mode})` };
+  if (mode === "local" || mode === "remote_write") {
+    const lacks = mode === "local" ? "have got" : "have fsynced";
+    const says = `synchronous_commit is ${mode}: a standby that takes over may not ${lacks} what was acknowledged last`;
+    return { level: "note", what, says };
+  }
+  return { level: "good", what, says: `fsynced here and on standbys (${standbys}; synchronous_commit ${mode})` };
+}
+
+function checkFullPages({ fullPageWrites }: PostgresExamination): Finding | undefined {
+  if (fullPageWrites) return undefined;
+  const says = "off: after the loss of power a page may be half old, and nothing mends it";
+  return { level: "bad", what: "full_page_writes", says };
+}
+
+function checkWalLevel({ walLevel }: PostgresExamination): Finding {
+  const what = "wal_level";
+  if (walLevel === "logical") return { level: "good", what, says: "logical, which the change feed needs" };
+  return {
+    level: "bad",
+    what,
+    says: `${walLevel}: the change feed, and notifications with it, need wal_level = logical`,
+  };
+}
+
+function checkSlots({ replicationSlots: { max, used } }: PostgresExamination): Finding {
+  const what = "replication slots";
+  const says = `${used} of ${max} used`;
+  if (used < max) return { level: "good", what, says };
+  return { level: "note", what, says: `${says}: a feed that has none yet gets none; raise max_replication_slots` };
+}
+
+function checkIdleSlot({ name, keptBytes }: PostgresExamination["idleSlots"][number]): Finding | undefined {
+  if (keptBytes < keptBytesNoted) return undefined;
+  const says = `${name} keeps ${toMiB(keptBytes)} MiB of write-ahead log and nobody reads it: start what did, or drop it`;
+  return { level: keptBytes < keptBytesBad ? "note" : "bad", what: "replication slot", says };
+}
+
+function checkConnections({ maxConnections }: PostgresExamination, settings: Settings): Finding {
+  const own = settings.databaseConnectionsMax + feedConnections;
+  const machines = Math.floor((maxConnections - reservedConnections) / own);
+  const says = `${maxConnections}, room for ${machines} machines with these settings`;
+  return { level: machines >= 1 ? "good" : "bad", what: "max_connections", says };
+}
+
+export const toMiB = (bytes: number): string => Math.round(bytes / 1024 ** 2).toLocaleString("en");
+
+const majorMin = 15;
+const keptBytesNoted = 256 * 1024 ** 2;
+const keptBytesBad = 10 * 1024 ** 3;
+/** For the feed, beside the pool. */
+const feedConnections = 1;
+/** PostgreSQL keeps some for its superuser (superuser_reserved_connections). */
+const reservedConnections = 3;
