@@ -1,5 +1,5 @@
 import type { FleetEngines } from "@tidings/core";
-import type { MachineId } from "@tidings/protocol";
+import { asConversationId, type MachineId } from "@tidings/protocol";
 import { Registry } from "prom-client";
 import { createAccounts } from "./accounts/accounts.ts";
 import { composeMachine } from "./compose-machine.ts";
@@ -8,6 +8,8 @@ import { createHttpApp } from "./http/app.ts";
 import { createDoor } from "./http/door.ts";
 import { isMachineRole } from "./machine-roles.ts";
 import { registerMetrics } from "./metrics.ts";
+import { measureFleet, measureMachineLink } from "./observing/measured-engines.ts";
+import { measureSends } from "./observing/measured-sends.ts";
 import { createServing, type ServingState, type Tidings } from "./serving.ts";
 
 /**
@@ -17,10 +19,11 @@ import { createServing, type ServingState, type Tidings } from "./serving.ts";
 export async function composeFleetMachine(
   options: TidingsOptions & { readonly fleet: FleetEngines; readonly machine?: MachineId },
 ): Promise<Tidings> {
-  const { stores, fleet, settings, clock, random, log } = options;
+  const { stores, settings, clock, random, log } = options;
   const roles = new Set(settings.roles.filter(isMachineRole));
   const state: ServingState = { port: settings.port, isDraining: false };
   const registry = new Registry();
+  const fleet = measureFleet(options.fleet, { registry, clock });
   const door = createDoor(settings, () => state.port);
   const { accounts, authenticator } = await createAccounts(
     { stores, clock, random, log },
@@ -30,15 +33,27 @@ export async function composeFleetMachine(
       tokensLiveMs,
     },
   );
-  const machine = composeMachine({ ...options, roles, authenticator });
-  const { access, groups, markers, sendService, receive, rateLimits } = machine;
-  registerMetrics(registry, {
-    receive: receive.gauges,
-    queued: machine.gauges.waitingForLog,
-    setAside: () => 0,
-    ...(roles.has("worker") && { worker: machine.gauges.worker }),
-    feed: () => stores.feed.positions(),
+  const machine = composeMachine({
+    ...options,
+    fleet,
+    links: { ...options.links, machines: measureMachineLink(options.links.machines, registry) },
+    roles,
+    authenticator,
+    watchSends: (service) => measureSends(service, { registry, clock }),
   });
+  const { access, groups, markers, sendService, receive, rateLimits, gauges } = machine;
+  // A record of the log would wait for a worker, of whom this machine's readiness must not depend.
+  const askLog = () => fleet.log.end(0);
+  const askDatabases = () => stores.groups.group(nowhere);
+  const sources = {
+    receive: receive.gauges,
+    queued: gauges.waitingForLog,
+    setAside: gauges.setAside,
+    ...(roles.has("worker") && { worker: gauges.worker }),
+    feed: () => stores.feed.positions(),
+    engines: { log: askLog, databases: askDatabases },
+  };
+  registerMetrics(registry, sources, clock);
   const app = createHttpApp({
     base: { stores, clock, random, log },
     settings,
@@ -53,9 +68,8 @@ export async function composeFleetMachine(
     door,
     registry,
     roles,
-    // A record of the log would wait for a worker, of whom this machine's readiness must not depend.
     checkWritable: async () => {
-      await fleet.log.end(0);
+      await askLog();
     },
     isDraining: () => state.isDraining,
   });
@@ -68,3 +82,5 @@ export async function composeFleetMachine(
  * that it has opened are found by the machine's slow clock.
  */
 const tokensLiveMs = 5_000;
+/** No conversation has this id; whether there is one says only that the databases answer. */
+const nowhere = asConversationId("g_0");

@@ -30,6 +30,8 @@ export type MachineOptions = {
   readonly random: Random;
   readonly log: Logger;
   readonly authenticator: Authenticator;
+  /** Puts something around the Send Service that looks on. */
+  readonly watchSends?: (service: SendService) => SendService;
   /** Its name; drawn unless it is known already. Never that of an earlier process. */
   readonly machine?: MachineId;
 };
@@ -51,6 +53,8 @@ export type MachineGauges = {
   /** Requests that wait for a record of the Message Log. */
   readonly waitingForLog: () => number;
   readonly worker: LogWorkerGauges;
+  /** Changes that the notifier set aside while it ran here. */
+  readonly setAside: () => number;
 };
 
 /**
@@ -66,7 +70,8 @@ export function composeMachine(options: MachineOptions): Machine {
   const base: Base = { stores, clock, random, log };
   const access = createAccessService(base, { cachesAre: "hints" });
   const users = createUserLookup(stores.accounts);
-  const sendService = createSendService(base, { access, users, take: logged.take });
+  const watchSends = options.watchSends ?? ((service) => service);
+  const sendService = watchSends(createSendService(base, { access, users, take: logged.take }));
   const rateLimits = createRateLimits(settings, clock);
   const receive = createReceiveService(base, {
     links,
@@ -91,6 +96,7 @@ export function composeMachine(options: MachineOptions): Machine {
   const leaseMs = settings.workerLeaseMs;
   const worker = createLogWorker(base, { links, fleet, machine, leaseMs });
   let notifier: ReturnType<typeof createNotifier> | undefined;
+  let setAsideBefore = 0;
   const notifying = createLeased({
     leases: fleet.leases,
     name: "notifier",
@@ -99,6 +105,7 @@ export function composeMachine(options: MachineOptions): Machine {
     clock,
     log,
     begin() {
+      setAsideBefore += notifier?.consumer.setAside ?? 0;
       notifier = createNotifier(base, { access, links, modesLiveMs, fold });
       return notifier.consumer;
     },
@@ -122,7 +129,11 @@ export function composeMachine(options: MachineOptions): Machine {
     markers,
     receive,
     rateLimits,
-    gauges: { waitingForLog: () => logged.waiting, worker: worker.gauges },
+    gauges: {
+      waitingForLog: () => logged.waiting,
+      worker: worker.gauges,
+      setAside: () => setAsideBefore + (notifier?.consumer.setAside ?? 0),
+    },
     async run() {
       await Promise.all(running.map((part) => part.run()));
     },

@@ -11,6 +11,7 @@ import { createHttpApp } from "./http/app.ts";
 import { createDoor } from "./http/door.ts";
 import { createMessagingWorker } from "./messaging-worker/messaging-worker.ts";
 import { registerMetrics } from "./metrics.ts";
+import { measureSends } from "./observing/measured-sends.ts";
 import { createNotifier } from "./notifier/notifier.ts";
 import { createMarkerService } from "./receive-service/markers.ts";
 import { createReceiveService } from "./receive-service/receive-service.ts";
@@ -51,7 +52,10 @@ export async function composeTidings(options: TidingsOptions): Promise<Tidings> 
     settings,
     tellRevoked: (user, token) => receiveService.tellRevoked(user, token),
   });
-  const sendService = createSendService(base, { access, users: createUserLookup(stores.accounts) });
+  const sendService = measureSends(createSendService(base, { access, users: createUserLookup(stores.accounts) }), {
+    registry,
+    clock,
+  });
   const receiveService = createReceiveService(base, {
     links,
     settings,
@@ -70,13 +74,14 @@ export async function composeTidings(options: TidingsOptions): Promise<Tidings> 
     receiveService,
     onNotifyMode: async (_user, conversation) => notifier.modes.forget(conversation),
   });
-  registerMetrics(registry, {
+  const sources = {
     receive: receiveService.gauges,
     ...(options.storeCounts !== undefined && { store: options.storeCounts }),
     queued: () => links.deliveries.depth,
     setAside: () => groupWorker.setAside + notifier.consumer.setAside,
     feed: () => stores.feed.positions(),
-  });
+  };
+  registerMetrics(registry, sources, clock);
 
   const app = createHttpApp({
     base,

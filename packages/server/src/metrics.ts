@@ -1,4 +1,4 @@
-import type { ChangeFeed } from "@tidings/core";
+import type { ChangeFeed, Clock } from "@tidings/core";
 import { collectDefaultMetrics, Counter, Gauge, type Registry } from "prom-client";
 import type { LogWorkerGauges } from "./messaging-worker/log-worker.ts";
 import type { ReceiveGauges } from "./receive-service/receive-service.ts";
@@ -11,10 +11,15 @@ export type MetricSources = {
   /** Of a machine of a fleet. */
   readonly worker?: LogWorkerGauges;
   readonly feed: () => ReturnType<ChangeFeed["positions"]>;
+  /** Engines outside of this process, each with a question that only it can answer. */
+  readonly engines?: Readonly<Record<string, () => Promise<unknown>>>;
 };
 
-/** Everything that /metrics shows. No label has a user or a conversation in it, so there are few series however large it grows. */
-export function registerMetrics(registry: Registry, sources: MetricSources): void {
+/**
+ * What /metrics shows besides what is measured on its way (`observing/`). No label has a user or a conversation in it, so there are few
+ * series however large it grows. What an engine is asked for is left out while it does not answer: the rest is wanted then more than ever.
+ */
+export function registerMetrics(registry: Registry, sources: MetricSources, clock: Clock): void {
   const { receive } = sources;
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -36,10 +41,44 @@ export function registerMetrics(registry: Registry, sources: MetricSources): voi
     labelNames: ["consumer"],
     registers,
     async collect() {
-      const { newest, consumers } = await sources.feed();
-      for (const [consumer, position] of consumers) this.set({ consumer }, newest - position);
+      this.reset();
+      const positions = await inTime(sources.feed);
+      for (const [consumer, position] of positions?.consumers ?? []) {
+        this.set({ consumer }, (positions?.newest ?? 0) - position);
+      }
     },
   });
+  counter(
+    "tidings_repairs_total",
+    "Times that entries were read because a push of them did not come.",
+    receive.repairs,
+  );
+  new Counter({
+    name: "tidings_admissions_refused_total",
+    help: "Sessions that were told to come back later, by kind: first ones, and resumed ones.",
+    labelNames: ["kind"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [kind, count] of Object.entries(receive.refused())) this.inc({ kind }, count);
+    },
+  });
+  const { engines } = sources;
+  if (engines !== undefined) {
+    new Gauge({
+      name: "tidings_engine_up",
+      help: "1 if the engine answers this machine, 0 if not.",
+      labelNames: ["engine"],
+      registers,
+      async collect() {
+        const asked = Object.entries(engines).map(async ([engine, ask]) => {
+          const answer = await inTime(async () => ({ answered: await ask() }));
+          this.set({ engine }, answer === undefined ? 0 : 1);
+        });
+        await Promise.all(asked);
+      },
+    });
+  }
 
   const { store, worker } = sources;
   if (store !== undefined) {
@@ -64,9 +103,20 @@ export function registerMetrics(registry: Registry, sources: MetricSources): voi
       help,
       registers,
       async collect() {
-        this.set(await read());
+        const value = await inTime(async () => read());
+        if (value === undefined) this.remove();
+        else this.set(value);
       },
     });
+  }
+
+  /** Undefined where it fails, or is not there in time. */
+  async function inTime<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
+    const late = new AbortController();
+    const nothing = clock.sleep(answerWithinMs, late.signal).then(() => undefined);
+    const answer = await Promise.race([ask().catch(() => undefined), nothing]);
+    late.abort();
+    return answer;
   }
 
   function counter(name: string, help: string, read: () => number): void {
@@ -81,3 +131,6 @@ export function registerMetrics(registry: Registry, sources: MetricSources): voi
     });
   }
 }
+
+/** A scrape waits for ten seconds by default, and the engines are asked side by side. */
+const answerWithinMs = 2_000;

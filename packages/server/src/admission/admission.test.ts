@@ -21,6 +21,12 @@ describe("admission", () => {
     expect(admission.admit("resume").ok).toBe(false);
   });
 
+  it("counts whom it sent away, by what they were", () => {
+    const { admission } = open();
+    for (let count = 0; count < 13; count += 1) admission.admit("login");
+    expect(admission.refused).toEqual({ login: 3, resume: 0 });
+  });
+
   it("draws the retry times over the time that those who were refused need", () => {
     const { admission } = open([0, 0.999]);
     for (let count = 0; count < 10; count += 1) admission.admit("login");

@@ -8,6 +8,8 @@ import { createRateLimiter, type Taken } from "./rate-limiter.ts";
 export type Admission = {
   /** Admits one session, or says after how long its client should come back: drawn, so that they do not all come at once. */
   admit(kind: "login" | "resume"): Taken;
+  /** How many were sent away since the start. */
+  readonly refused: { readonly login: number; readonly resume: number };
 };
 
 export type AdmissionOptions = {
@@ -19,7 +21,15 @@ export type AdmissionOptions = {
 
 export function createAdmission({ loginsPerSecond, resumesPerSecond, clock, random }: AdmissionOptions): Admission {
   const budgets = { login: createBudget(loginsPerSecond), resume: createBudget(resumesPerSecond) };
-  return { admit: (kind) => budgets[kind]() };
+  const refused = { login: 0, resume: 0 };
+  return {
+    refused,
+    admit(kind) {
+      const taken = budgets[kind]();
+      if (!taken.ok) refused[kind] += 1;
+      return taken;
+    },
+  };
 
   /**
    * Who is refused is counted into an imaginary queue that shrinks at the admitted rate. The retry time is drawn from the

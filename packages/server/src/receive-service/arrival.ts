@@ -29,6 +29,7 @@ export function createArrival(
 ) {
   const { stores, clock, log } = base;
   const { access, cache, tick, bringing, news } = parts;
+  let repairs = 0;
 
   function handle(message: MachineMessage): void {
     switch (message.tell) {
@@ -118,6 +119,7 @@ export function createArrival(
   function repair(conversation: LocalConversation): void {
     if (conversation.repairing) return;
     conversation.repairing = true;
+    repairs += 1;
     repairNow(conversation)
       .catch((error: unknown) => {
         // The heads are checked again on the slow clock, which tries again.
@@ -199,7 +201,14 @@ export function createArrival(
     repair(conversation);
   }
 
-  return { handle, checkHeads };
+  return {
+    handle,
+    checkHeads,
+    /** How often something was missing here that had to be read. */
+    get repairs() {
+      return repairs;
+    },
+  };
 }
 
 /** More than one sync answers with: beyond it, pulling is fairer than pushing. */

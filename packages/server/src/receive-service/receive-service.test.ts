@@ -75,6 +75,7 @@ describe("receiving over a WebSocket", () => {
     for (let index = 0; index < 30; index++) await say(1, index);
     await socket.until(team, 33);
     expect(lost).toBeGreaterThan(0);
+    expect(rig.receive.gauges.repairs()).toBeGreaterThan(0);
     expect(socket.seqs(team)).toEqual(Array.from({ length: 30 }, (_, index) => index + 4));
   });
 

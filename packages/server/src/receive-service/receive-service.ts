@@ -67,6 +67,10 @@ export type ReceiveGauges = {
   conversations(): number;
   deliveredEntries(): number;
   downgrades(): number;
+  /** Times that entries had to be read here because a push was lost, or came out of order. */
+  repairs(): number;
+  /** Sessions that were sent away for a while, by what they were. */
+  refused(): Admission["refused"];
 };
 
 /**
@@ -162,6 +166,8 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
       conversations: () => cache.conversations.size,
       deliveredEntries: () => tick.deliveredEntries,
       downgrades: () => tick.downgrades,
+      repairs: () => arrival.repairs,
+      refused: () => parts.admission.refused,
     },
 
     serve({ markers }) {
