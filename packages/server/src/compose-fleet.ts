@@ -1,4 +1,4 @@
-import type { FleetEngines } from "@tidings/core";
+import type { FleetEngines, Links } from "@tidings/core";
 import { asConversationId, type MachineId } from "@tidings/protocol";
 import { Registry } from "prom-client";
 import { createAccounts } from "./accounts/accounts.ts";
@@ -9,21 +9,22 @@ import { createDoor } from "./http/door.ts";
 import { isMachineRole } from "./machine-roles.ts";
 import { registerMetrics } from "./metrics.ts";
 import { measureFleet, measureMachineLink } from "./observing/measured-engines.ts";
-import { measureSends } from "./observing/measured-sends.ts";
+import { createSendWatch } from "./observing/send-watch.ts";
+import { traceFleet, traceMachineLink } from "./observing/traced.ts";
 import { createServing, type ServingState, type Tidings } from "./serving.ts";
+
+export type FleetMachineOptions = TidingsOptions & { readonly fleet: FleetEngines; readonly machine?: MachineId };
 
 /**
  * A machine of a fleet with its doors: the services of the log pipeline as far as `settings.roles` go, HTTP and WebSockets. A machine
  * without a role refuses what belongs to it, so that a balancer which is set up wrongly is found out at once.
  */
-export async function composeFleetMachine(
-  options: TidingsOptions & { readonly fleet: FleetEngines; readonly machine?: MachineId },
-): Promise<Tidings> {
+export async function composeFleetMachine(options: FleetMachineOptions): Promise<Tidings> {
   const { stores, settings, clock, random, log } = options;
   const roles = new Set(settings.roles.filter(isMachineRole));
   const state: ServingState = { port: settings.port, isDraining: false };
   const registry = new Registry();
-  const fleet = measureFleet(options.fleet, { registry, clock });
+  const { fleet, links } = watchEngines(options, registry);
   const door = createDoor(settings, () => state.port);
   const { accounts, authenticator } = await createAccounts(
     { stores, clock, random, log },
@@ -36,10 +37,10 @@ export async function composeFleetMachine(
   const machine = composeMachine({
     ...options,
     fleet,
-    links: { ...options.links, machines: measureMachineLink(options.links.machines, registry) },
+    links,
     roles,
     authenticator,
-    watchSends: (service) => measureSends(service, { registry, clock }),
+    watchSends: createSendWatch({ registry, clock, tracing: options.tracing }),
   });
   const { access, groups, markers, sendService, receive, rateLimits, gauges } = machine;
   // A record of the log would wait for a worker, of whom this machine's readiness must not depend.
@@ -67,6 +68,7 @@ export async function composeFleetMachine(
     rateLimits,
     door,
     registry,
+    ...(options.tracing !== undefined && { tracing: options.tracing }),
     roles,
     checkWritable: async () => {
       await askLog();
@@ -84,3 +86,14 @@ export async function composeFleetMachine(
 const tokensLiveMs = 5_000;
 /** No conversation has this id; whether there is one says only that the databases answer. */
 const nowhere = asConversationId("g_0");
+
+/** The engines with whatever looks on put around them: services use them as they are. */
+function watchEngines(
+  { fleet, links, clock, tracing }: FleetMachineOptions,
+  registry: Registry,
+): { fleet: FleetEngines; links: Links } {
+  const measured = measureFleet(fleet, { registry, clock });
+  const machines = measureMachineLink(links.machines, registry);
+  if (tracing === undefined) return { fleet: measured, links: { ...links, machines } };
+  return { fleet: traceFleet(measured, tracing), links: { ...links, machines: traceMachineLink(machines, tracing) } };
+}

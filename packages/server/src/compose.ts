@@ -11,7 +11,8 @@ import { createHttpApp } from "./http/app.ts";
 import { createDoor } from "./http/door.ts";
 import { createMessagingWorker } from "./messaging-worker/messaging-worker.ts";
 import { registerMetrics } from "./metrics.ts";
-import { measureSends } from "./observing/measured-sends.ts";
+import { createSendWatch } from "./observing/send-watch.ts";
+import type { Tracing } from "./observing/tracing.ts";
 import { createNotifier } from "./notifier/notifier.ts";
 import { createMarkerService } from "./receive-service/markers.ts";
 import { createReceiveService } from "./receive-service/receive-service.ts";
@@ -28,6 +29,8 @@ export type TidingsOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Absent: no traces. */
+  readonly tracing?: Tracing;
   /** How many transactions and appends the store has made; for the metrics, where the store counts them. */
   readonly storeCounts?: () => { commits: number; appends: number; waiting: number };
 };
@@ -52,10 +55,8 @@ export async function composeTidings(options: TidingsOptions): Promise<Tidings> 
     settings,
     tellRevoked: (user, token) => receiveService.tellRevoked(user, token),
   });
-  const sendService = measureSends(createSendService(base, { access, users: createUserLookup(stores.accounts) }), {
-    registry,
-    clock,
-  });
+  const watchSends = createSendWatch({ registry, clock, tracing: options.tracing });
+  const sendService = watchSends(createSendService(base, { access, users: createUserLookup(stores.accounts) }));
   const receiveService = createReceiveService(base, {
     links,
     settings,
@@ -96,6 +97,7 @@ export async function composeTidings(options: TidingsOptions): Promise<Tidings> 
     rateLimits,
     door,
     registry,
+    ...(options.tracing !== undefined && { tracing: options.tracing }),
     isDraining: () => state.isDraining,
   });
   receiveService.serve({ markers });

@@ -9,6 +9,7 @@ import { examineEmbedded, noDataFolder } from "./doctor/examine-embedded.ts";
 import { examineFleet, type FleetExaminers } from "./doctor/examine-fleet.ts";
 import { conclusionOf, findingLines } from "./doctor/finding.ts";
 import type { FleetOpeners } from "./fleet-openers.ts";
+import type { Tracing } from "./observing/tracing.ts";
 import { serveFleetMachine } from "./programs/serve-fleet-machine.ts";
 import type { Served } from "./programs/served.ts";
 import { takeFlag, takeOption } from "./programs/take-option.ts";
@@ -82,7 +83,8 @@ async function serve(settings: Settings): Promise<number> {
   const context = place === undefined ? {} : { machine, roles: settings.roles };
   const log = createLog({ level: settings.logLevel, hide: hideSecrets, context });
   for (const name of unknownVariables(process.env)) log.warn(`${name} is not one of our variables.`);
-  const base = { settings, clock, random, log };
+  const tracing = await openTracing(settings, { machine, log });
+  const base = { settings, clock, random, log, ...(tracing !== undefined && { tracing }) };
   const served =
     place === undefined
       ? await openEmbedded(base)
@@ -100,6 +102,7 @@ async function serve(settings: Settings): Promise<number> {
   });
   if (listening !== undefined) console.log(`Tidings listens on ${listening.url}`);
   await ended;
+  await tracing?.stop();
   // Whatever a library still holds open must not keep a drained server alive.
   setImmediate(() => process.exit());
   return exitCodes.done;
@@ -112,7 +115,17 @@ function placeOf(settings: Settings): FleetPlace | undefined {
   return place;
 }
 
-async function openEmbedded(base: { settings: Settings; log: Logger }): Promise<Served> {
+async function openTracing(
+  { otlpUrl: url, traceRatio: ratio, installation }: Settings,
+  { machine, log }: { machine: string; log: Logger },
+): Promise<Tracing | undefined> {
+  if (url === undefined) return undefined;
+  const { openTelemetry } = await import("./real/open-telemetry.ts");
+  const resource = { "service.name": installation, "service.instance.id": machine };
+  return openTelemetry({ url, ratio, resource, clock, log });
+}
+
+async function openEmbedded(base: { settings: Settings; log: Logger; tracing?: Tracing }): Promise<Served> {
   const engine = await openSqliteEngine({ file: openDataFolder(base.settings.data).database, clock });
   const tidings = await composeTidings({
     ...base,

@@ -8,6 +8,7 @@ import { addOtherMethods, allowOrigin } from "./cross-origin.ts";
 import { addFrontPage } from "./front-page.ts";
 import { addHealth } from "./health.ts";
 import { measureRequests } from "./http-metrics.ts";
+import { traceRequests } from "./http-traces.ts";
 import { addOperations } from "./operations.ts";
 import type { HttpAppParts } from "./parts.ts";
 import { sendProblem } from "./send-problem.ts";
@@ -67,6 +68,7 @@ export function createHttpApp(parts: HttpAppParts): FastifyInstance {
     done();
   });
   measureRequests(app, registry);
+  if (parts.tracing !== undefined) traceRequests(app, parts.tracing);
 
   const readOpenApi = createOpenApiReader();
   const methodsByPath = collectMethods(app);

@@ -3,6 +3,7 @@ import type { Registry } from "prom-client";
 import type { AccountService } from "../accounts/account-service-types.ts";
 import type { RateLimits } from "../admission/rate-limits.ts";
 import type { GroupService } from "../group-service/group-service-types.ts";
+import type { Tracing } from "../observing/tracing.ts";
 import type { AccessService, Authenticator, Base, MarkerService, ReceiveService, SendService } from "../services.ts";
 import type { MachineRole } from "../machine-roles.ts";
 import type { Settings } from "../settings.ts";
@@ -22,6 +23,8 @@ export type HttpAppParts = {
   readonly rateLimits: RateLimits;
   readonly door: Door;
   readonly registry: Registry;
+  /** Absent: no traces. */
+  readonly tracing?: Tracing;
   /** What this machine does, where it is one of a fleet; absent: everything. */
   readonly roles?: ReadonlySet<MachineRole>;
   /** Asked by /readyz, in place of an append: rejects if nothing can be written. */

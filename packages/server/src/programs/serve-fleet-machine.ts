@@ -10,6 +10,7 @@ import {
   type OpenedEngine,
   type Opener,
 } from "../fleet-openers.ts";
+import type { Tracing } from "../observing/tracing.ts";
 import type { Tidings } from "../serving.ts";
 import type { Settings } from "../settings.ts";
 import { openWithBackOff } from "./open-with-back-off.ts";
@@ -31,6 +32,7 @@ export function serveFleetMachine(options: {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  readonly tracing?: Tracing;
 }): Served {
   const { openers, settings, clock, random, log } = options;
   const ending = new AbortController();
