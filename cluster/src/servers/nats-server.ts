@@ -58,6 +58,7 @@ export async function startNatsCluster(count: number, options: NatsServerOptions
   );
   const restart = async (): Promise<void> => {
     await Promise.all(servers.map((server) => server.restart()));
+    await Promise.all(servers.map(({ monitorUrl }) => served(monitorUrl, "js-server-only", () => undefined)));
   };
   await restart();
   return {
@@ -106,7 +107,7 @@ async function prepare(preparation: Preparation): Promise<NatsServer> {
         said.push(text);
         if (said.length > 200) said.shift();
       });
-      await served(monitorUrl, () => {
+      await served(monitorUrl, "js-enabled-only", () => {
         if (started.exitCode !== null) throw new Error(`A NATS server did not start.\n${said.join("")}`);
       });
     },
@@ -143,12 +144,19 @@ function configurationOf({ name, ports, routes, ...options }: Preparation, store
   return `${lines.join("\n")}\n`;
 }
 
-/** Resolves when the server says that it and its JetStream are well. */
-async function served(monitorUrl: string, check: () => void): Promise<void> {
+/**
+ * Resolves when the server takes clients, and JetStream is there. One of a cluster that comes back may still be catching up with the
+ * others, who serve meanwhile; when a whole cluster starts, each waits until it knows their leader.
+ */
+async function served(
+  monitorUrl: string,
+  what: "js-enabled-only" | "js-server-only",
+  check: () => void,
+): Promise<void> {
   const untilMs = Date.now() + startMsMax;
   for (;;) {
     check();
-    const answer = await fetch(`${monitorUrl}/healthz`).catch(() => undefined);
+    const answer = await fetch(`${monitorUrl}/healthz?${what}=true`).catch(() => undefined);
     await answer?.body?.cancel();
     if (answer?.ok === true) return;
     if (Date.now() > untilMs) throw new Error("A NATS server was not ready in time.");

@@ -22,7 +22,8 @@ export const linkBytesMax = 32 * 1024 * 1024;
 /** What the log keeps unless told otherwise, over all partitions. */
 export const logBytesDefault = 8 * 1024 ** 3;
 export const logAgeMsDefault = 14 * 24 * 3_600_000;
-export const logStreamsDefault = 4;
+/** As many as a cluster has servers: each can lead one, so a leader that dies stops a third of the partitions for its election. */
+export const logStreamsDefault = 3;
 /** A repetition of an append is dropped within this time: much longer than anybody repeats one. */
 export const duplicateMs = 120_000;
 /** Rows of the Connection DB are some 150 bytes in a server's memory: this is nearly a million of them. */

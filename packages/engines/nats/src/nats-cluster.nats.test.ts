@@ -61,9 +61,9 @@ await withNats("the log and the leases on a cluster of three NATS servers", () =
       await server?.kill("SIGKILL");
       const before = appending.acknowledged.length;
       await until(() => appending.acknowledged.length > before + 20);
-      await server?.restart();
       stop.abort();
       await appending.ended;
+      await server?.restart();
       const end = await log.end(0);
       const bodies: string[] = [];
       let last = after;

@@ -10,26 +10,24 @@ export function createNatsMachineLink(nats: Nats): MachineLink {
   const { connection, log } = nats;
   const subjectOf = (machine: MachineId): string => `${nats.name}.machine.${encodeKey(machine)}`;
   const toAll = `${nats.name}.machines`;
-  /** A message that goes to many machines is the same object each time. */
-  const encoded = new WeakMap<object, Uint8Array>();
+  /** A message that goes to many machines is encoded once: a delivery has a new object around it for each, with the same recipients. */
+  const encoded = new WeakMap<object, { readonly recipients: unknown; readonly bytes: Uint8Array }>();
   const encoder = new TextEncoder();
   const decoder = new TextDecoder();
   let waitingBytes = 0;
+  let unflushedBytes = 0;
+  let isFlushing = false;
   let isLosing = false;
 
-  const encode = (message: MachineMessage): Uint8Array | undefined => {
-    // A delivery has a new message around it for each machine, with the same recipients.
-    const key = message.tell === "delivery" ? message.delivery : message;
+  const encode = (message: MachineMessage): Uint8Array => {
+    const [key, recipients] =
+      message.tell === "delivery" ? [message.delivery, message.recipients] : [message, undefined];
     const found = encoded.get(key);
-    if (found !== undefined && sameRecipients(found, message)) return found;
+    if (found !== undefined && found.recipients === recipients) return found.bytes;
     const bytes = encoder.encode(JSON.stringify(message));
-    encoded.set(key, bytes);
-    if (message.tell === "delivery") recipientsOf.set(bytes, message.recipients);
+    encoded.set(key, { recipients, bytes });
     return bytes;
   };
-  const recipientsOf = new WeakMap<Uint8Array, readonly unknown[]>();
-  const sameRecipients = (bytes: Uint8Array, message: MachineMessage): boolean =>
-    message.tell !== "delivery" || recipientsOf.get(bytes) === message.recipients;
 
   const publish = (subject: string, message: MachineMessage): void => {
     if (!nats.isConnected) return;
@@ -50,8 +48,6 @@ export function createNatsMachineLink(nats: Nats): MachineLink {
       log.info({ err: error }, "A message to a machine is lost.");
     }
   };
-  let unflushedBytes = 0;
-  let isFlushing = false;
   /** One question to the server at a time whether it has taken what was sent: what it has not is what waits. */
   const flush = (): void => {
     if (isFlushing || unflushedBytes === 0) return;
@@ -111,15 +107,14 @@ function parse(text: string): MachineMessage | undefined {
 /** The message as it is, or what says the least of it where that is more than a server takes at once. */
 function fitting(
   message: MachineMessage,
-  encode: (message: MachineMessage) => Uint8Array | undefined,
+  encode: (message: MachineMessage) => Uint8Array,
   bytesMax: number,
 ): readonly Uint8Array[] {
   const bytes = encode(message);
-  if (bytes !== undefined && bytes.length <= bytesMax) return [bytes];
+  if (bytes.length <= bytesMax) return [bytes];
   if (message.tell !== "delivery") return [];
   // The machine learns that there is something, and reads it from the Messaging DB.
   const { conversation, fromSeq, entries } = message.delivery;
   const head = entries.at(-1)?.seq ?? fromSeq;
-  const heads = encode({ tell: "heads", heads: { [conversation]: head } as Record<typeof conversation, typeof head> });
-  return heads === undefined ? [] : [heads];
+  return [encode({ tell: "heads", heads: { [conversation]: head } as Record<typeof conversation, typeof head> })];
 }
