@@ -1,5 +1,5 @@
 import { type NatsCluster, startNatsCluster } from "@tidings/cluster/servers/nats-server.ts";
-import { withNats } from "@tidings/cluster/servers/with-nats.ts";
+import { withNats } from "@tidings/cluster/servers/testing/with-nats.ts";
 import { leasesContract, manualTime, messageLogContract } from "@tidings/contract";
 import type { Lease } from "@tidings/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -1,5 +1,5 @@
 import { startNats } from "@tidings/cluster/servers/nats-server.ts";
-import { withNats } from "@tidings/cluster/servers/with-nats.ts";
+import { withNats } from "@tidings/cluster/servers/testing/with-nats.ts";
 import {
   connectionDirectoryContract,
   inquiryContract,

@@ -1,5 +1,5 @@
 import { type NatsServer, startNats } from "@tidings/cluster/servers/nats-server.ts";
-import { withNats } from "@tidings/cluster/servers/with-nats.ts";
+import { withNats } from "@tidings/cluster/servers/testing/with-nats.ts";
 import type { Lease, MessageLog } from "@tidings/core";
 import { asMachineId, asUserId } from "@tidings/protocol";
 import { afterEach, describe, expect, test } from "vitest";
@@ -103,7 +103,7 @@ await withNats("what happens when a NATS server dies, is full, or is not there",
   describe("leases that two engines ask for", () => {
     test("go to one of them, and to the other one when the first one is silent", async () => {
       const server = await start();
-      const [one, other] = [await open(server), await open(server)];
+      const [one, other] = await Promise.all([open(server), open(server)]);
       for (const name of ["a", "b", "c", "d", "e"]) {
         const answers = await Promise.all([
           one.leases.acquire(name, "one", 60_000),
@@ -134,7 +134,7 @@ await withNats("what happens when a NATS server dies, is full, or is not there",
 
     test("end with the lease that they stand under, for the other engine, too", async () => {
       const server = await start();
-      const [one, other] = [await open(server), await open(server)];
+      const [one, other] = await Promise.all([open(server), open(server)]);
       const presence = (await one.leases.acquire("workers/one", "one", 60_000)) as Lease;
       const held = (await one.leases.acquireUnder("partition/1", { name: "workers/one", lease: presence })) as Lease;
       expect(await other.leases.acquire("partition/1", "other", 60_000)).toBeUndefined();
@@ -163,7 +163,7 @@ await withNats("what happens when a NATS server dies, is full, or is not there",
 
     test("shows what one engine added to another one at once, and loses a machine that died", async () => {
       const server = await start();
-      const [one, other] = [await open(server), await open(server)];
+      const [one, other] = await Promise.all([open(server), open(server)]);
       const stop = new AbortController();
       const gone = (async () => {
         for await (const events of other.connections.watch(stop.signal)) {
@@ -180,7 +180,7 @@ await withNats("what happens when a NATS server dies, is full, or is not there",
 
     test("gets the rows of a machine back when all servers, who kept them in memory, were started again", async () => {
       const server = await start();
-      const [one, other] = [await open(server), await open(server)];
+      const [one, other] = await Promise.all([open(server), open(server)]);
       await one.connections.renew(machine, 60_000);
       await one.connections.add(user, machine);
       await server.kill("SIGKILL");

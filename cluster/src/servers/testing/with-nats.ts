@@ -1,5 +1,5 @@
 import { test } from "vitest";
-import { findNatsBinary } from "./nats-binary.ts";
+import { findNatsBinary } from "../nats-binary.ts";
 
 /**
  * Registers tests that need a NATS server, if there is one to be had. Otherwise one line says what was not tested; where
