@@ -1,7 +1,9 @@
-/** A call ends with an answer or with `unavailable` within this time, whatever the servers do. */
+/** A call ends with an answer or with `unavailable` within this time, whatever the servers do; an append may take longer. */
 export const callMsMax = 2_000;
+/** An append, while there is a connection: a disk that is slow, or most elections of a leader, need no repetition by the caller. */
+export const appendMsMax = 5_000;
 /** One attempt of an append; the next one goes out under the same name, so that a server drops it if the first one arrived. */
-export const attemptMsMax = 1_000;
+export const attemptMsMax = 2_000;
 /** Between attempts while a stream has no leader. An election takes seconds, so more of them would help nobody. */
 export const retryMs = 100;
 /** Reconnecting begins at the first and doubles up to the second; jitter of half of it keeps machines apart. */

@@ -4,7 +4,15 @@ import { invariant, type LogRecord, type MessageLog, recordBytesMax } from "@tid
 import { TidingsError } from "@tidings/protocol";
 import { isFull, isNotFound, unavailable } from "./errors.ts";
 import { keepStream, noteDrift, type WantedStream } from "./keep-stream.ts";
-import { attemptMsMax, callMsMax, duplicateMs, logAgeMsDefault, logBytesDefault, retryMs } from "./limits.ts";
+import {
+  appendMsMax,
+  attemptMsMax,
+  callMsMax,
+  duplicateMs,
+  logAgeMsDefault,
+  logBytesDefault,
+  retryMs,
+} from "./limits.ts";
 import type { Nats } from "./nats.ts";
 import { StreamReading } from "./stream-reading.ts";
 
@@ -87,12 +95,12 @@ function wantedStream(name: string, index: number, options: NatsLogOptions): Wan
 /** Repeats an append that nobody answered, under its first name: a server that has it answers with its first position. */
 async function appendOnce(nats: Nats, subject: string, body: string): Promise<number> {
   const { clock, js, random } = nats;
-  const untilMs = clock.monotonicMs() + callMsMax;
+  const untilMs = clock.monotonicMs() + appendMsMax;
   const msgID = random.unguessable(22);
   let isAsked = false;
   for (;;) {
+    await nats.connected();
     try {
-      await nats.connected();
       const leftMs = Math.max(1, Math.ceil(untilMs - clock.monotonicMs()));
       return (await js.publish(subject, body, { msgID, timeout: Math.min(attemptMsMax, leftMs) })).seq;
     } catch (error) {
