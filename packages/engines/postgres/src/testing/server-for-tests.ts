@@ -13,6 +13,7 @@ export async function withPostgres(register: (server: () => PostgresServer) => v
   let server: PostgresServer | undefined;
   beforeAll(async () => {
     server = await startPostgres({
+      inMemory: true,
       settings: { max_replication_slots: "50", max_wal_senders: "50", max_connections: "200" },
     });
   });
