@@ -5,6 +5,7 @@ export * from "./ids.ts";
 export * from "./limits.ts";
 export * from "./objects.ts";
 export * from "./operation-errors.ts";
+export * from "./operator.ts";
 export * from "./socket.ts";
 export * from "./version.ts";
 export * from "./validate.ts";

@@ -1,4 +1,4 @@
-import type { FleetEngines, Links } from "@tidings/core";
+import type { FleetEngines, Inquiry, Links } from "@tidings/core";
 import { asConversationId, type MachineId } from "@tidings/protocol";
 import { Registry } from "prom-client";
 import { createAccounts } from "./accounts/accounts.ts";
@@ -13,7 +13,12 @@ import { createSendWatch } from "./observing/send-watch.ts";
 import { traceFleet, traceMachineLink } from "./observing/traced.ts";
 import { createServing, type ServingState, type Tidings } from "./serving.ts";
 
-export type FleetMachineOptions = TidingsOptions & { readonly fleet: FleetEngines; readonly machine?: MachineId };
+export type FleetMachineOptions = TidingsOptions & {
+  readonly fleet: FleetEngines;
+  readonly machine?: MachineId;
+  /** How machines ask each other, for `explain`. */
+  readonly inquiry?: Inquiry;
+};
 
 /**
  * A machine of a fleet with its doors: the services of the log pipeline as far as `settings.roles` go, HTTP and WebSockets. A machine
@@ -65,6 +70,7 @@ export async function composeFleetMachine(options: FleetMachineOptions): Promise
     markers,
     sendService,
     receiveService: receive,
+    explain: machine.explain,
     rateLimits,
     door,
     registry,

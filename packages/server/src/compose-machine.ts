@@ -1,8 +1,18 @@
-import { type Clock, type FleetEngines, type Links, type Random, type Stores, usersNamedBy } from "@tidings/core";
+import {
+  type Clock,
+  type FleetEngines,
+  type Inquiry,
+  type Links,
+  type Random,
+  type Stores,
+  usersNamedBy,
+} from "@tidings/core";
 import type { Logger } from "pino";
 import type { ConversationId, MachineId } from "@tidings/protocol";
 import { createAdmission } from "./admission/admission.ts";
 import { createRateLimits, type RateLimits } from "./admission/rate-limits.ts";
+import { answerInquiries, createExplainService, type ExplainService } from "./explain/explain-service.ts";
+import type { LookHere } from "./explain/machine-look.ts";
 import { createAccessService } from "./group-service/access-service.ts";
 import { catchUp } from "./group-service/catch-up.ts";
 import { createGroupService } from "./group-service/group-service.ts";
@@ -34,6 +44,8 @@ export type MachineOptions = {
   readonly watchSends?: (service: SendService) => SendService;
   /** Its name; drawn unless it is known already. Never that of an earlier process. */
   readonly machine?: MachineId;
+  /** How machines ask each other what only they know; without it `explain` knows this machine only. */
+  readonly inquiry?: Inquiry;
 };
 
 /** One machine of a fleet: the services of the log pipeline in one process, as far as its roles go. No HTTP. */
@@ -44,6 +56,7 @@ export type Machine = Running & {
   readonly access: AccessService;
   readonly markers: MarkerService;
   readonly receive: ReceiveMachine;
+  readonly explain: ExplainService;
   readonly gauges: MachineGauges;
   readonly rateLimits: RateLimits;
 };
@@ -64,7 +77,7 @@ export type MachineGauges = {
  *                                                        └─▶ machines ─▶ Receive Service
  */
 export function composeMachine(options: MachineOptions): Machine {
-  const { links, fleet, roles, settings, clock, random, log, authenticator } = options;
+  const { links, fleet, roles, settings, clock, random, log, authenticator, inquiry } = options;
   const logged = createLoggedMessages({ messages: options.stores.messages, fleet, clock, random });
   const stores: Stores = { ...options.stores, messages: logged.messages };
   const base: Base = { stores, clock, random, log };
@@ -116,6 +129,23 @@ export function composeMachine(options: MachineOptions): Machine {
     onNotifyMode: async (_user, conversation) => notifier?.modes.forget(conversation),
   });
   receive.serve({ markers });
+  const lookHere: LookHere = (question) => ({
+    machine,
+    worker: worker.look(question),
+    ...(question.about !== undefined && { receive: receive.look(question.about) }),
+  });
+  const explain = createExplainService({
+    stores,
+    links,
+    clock,
+    log,
+    machine,
+    fleet,
+    findKeys: (keys) => fleet.image.find(keys),
+    lookHere,
+    ...(inquiry !== undefined && { inquiry }),
+  });
+  const answering = new AbortController();
   const running: readonly Running[] = [
     ...(roles.has("receive") ? [receive] : []),
     ...(roles.has("worker") ? [worker, notifying] : []),
@@ -128,6 +158,7 @@ export function composeMachine(options: MachineOptions): Machine {
     access,
     markers,
     receive,
+    explain,
     rateLimits,
     gauges: {
       waitingForLog: () => logged.waiting,
@@ -135,14 +166,17 @@ export function composeMachine(options: MachineOptions): Machine {
       setAside: () => setAsideBefore + (notifier?.consumer.setAside ?? 0),
     },
     async run() {
+      if (inquiry !== undefined) answerInquiries(inquiry, lookHere, answering.signal);
       await Promise.all(running.map((part) => part.run()));
     },
     async drain() {
       // Side by side: what a worker holds goes to others at once, while sessions are sent away one by one.
       await Promise.all(running.map((part) => part.drain()));
       await logged.drain();
+      answering.abort();
     },
     async stop() {
+      answering.abort();
       await Promise.all(running.map((part) => part.stop()));
     },
   };

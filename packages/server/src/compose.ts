@@ -4,6 +4,11 @@ import { Registry } from "prom-client";
 import { createAccounts } from "./accounts/accounts.ts";
 import { createAdmission } from "./admission/admission.ts";
 import { createRateLimits } from "./admission/rate-limits.ts";
+import { createExplainService } from "./explain/explain-service.ts";
+import { createKeyLookUp } from "./explain/key-look-up.ts";
+import { lookAtWorker } from "./explain/look-at-worker.ts";
+import type { LookHere } from "./explain/machine-look.ts";
+import { WorkerTrail } from "./explain/worker-trail.ts";
 import { createAccessService } from "./group-service/access-service.ts";
 import { createGroupService } from "./group-service/group-service.ts";
 import { createGroupWorker } from "./group-worker/group-worker.ts";
@@ -68,13 +73,22 @@ export async function composeTidings(options: TidingsOptions): Promise<Tidings> 
   });
   const groups = createGroupService(base, access);
   const groupWorker = createGroupWorker(base, { access, deliveries: links.deliveries });
-  const messagingWorker = createMessagingWorker(base, links);
+  const trail = new WorkerTrail(clock);
+  const messagingWorker = createMessagingWorker(base, links, trail);
   const notifier = createNotifier(base, { access, links });
   const markers = createMarkerService(base, {
     access,
     receiveService,
     onNotifyMode: async (_user, conversation) => notifier.modes.forget(conversation),
   });
+  const { machine } = receiveService;
+  const lookHere: LookHere = (question) => ({
+    machine,
+    worker: lookAtWorker(trail, question),
+    ...(question.about !== undefined && { receive: receiveService.look(question.about) }),
+  });
+  const findKeys = createKeyLookUp(stores.messages);
+  const explain = createExplainService({ stores, links, clock, log, machine, findKeys, lookHere });
   const sources = {
     receive: receiveService.gauges,
     ...(options.storeCounts !== undefined && { store: options.storeCounts }),
@@ -94,6 +108,7 @@ export async function composeTidings(options: TidingsOptions): Promise<Tidings> 
     markers,
     sendService,
     receiveService,
+    explain,
     rateLimits,
     door,
     registry,

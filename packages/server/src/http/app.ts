@@ -9,6 +9,7 @@ import { addFrontPage } from "./front-page.ts";
 import { addHealth } from "./health.ts";
 import { measureRequests } from "./http-metrics.ts";
 import { traceRequests } from "./http-traces.ts";
+import { addExplain } from "./explain.ts";
 import { addOperations } from "./operations.ts";
 import type { HttpAppParts } from "./parts.ts";
 import { sendProblem } from "./send-problem.ts";
@@ -74,6 +75,7 @@ export function createHttpApp(parts: HttpAppParts): FastifyInstance {
   const methodsByPath = collectMethods(app);
   addOperations(app, parts);
   addHealth(app, parts);
+  addExplain(app, parts);
   addFrontPage(app);
   app.get("/v1/socket", async () => {
     throw new TidingsError("unsupported-protocol");

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Registry } from "prom-client";
 import type { AccountService } from "../accounts/account-service-types.ts";
 import type { RateLimits } from "../admission/rate-limits.ts";
+import type { ExplainService } from "../explain/explain-service.ts";
 import type { GroupService } from "../group-service/group-service-types.ts";
 import type { Tracing } from "../observing/tracing.ts";
 import type { AccessService, Authenticator, Base, MarkerService, ReceiveService, SendService } from "../services.ts";
@@ -20,6 +21,7 @@ export type HttpAppParts = {
   readonly markers: MarkerService;
   readonly sendService: SendService;
   readonly receiveService: ReceiveService;
+  readonly explain: ExplainService;
   readonly rateLimits: RateLimits;
   readonly door: Door;
   readonly registry: Registry;

@@ -1,5 +1,8 @@
 import { type FleetEngines, type Links, partitionOf } from "@tidings/core";
 import type { MachineId } from "@tidings/protocol";
+import { lookAtWorker } from "../explain/look-at-worker.ts";
+import type { Question, WorkerLook } from "../explain/machine-look.ts";
+import { WorkerTrail } from "../explain/worker-trail.ts";
 import type { Base, Running } from "../services.ts";
 import { Fitness } from "./fitness.ts";
 import { HeadsTeller } from "./heads-teller.ts";
@@ -11,6 +14,8 @@ import { createPushes } from "./pushes.ts";
 export type LogWorker = Running & {
   readonly gauges: LogWorkerGauges;
   readonly interest: Interest;
+  /** What it remembers of a message, for an operator. */
+  look(question: Question): WorkerLook;
 };
 
 export type LogWorkerGauges = {
@@ -33,7 +38,8 @@ export function createLogWorker(
   const { links, fleet, leaseMs } = parts;
   const interest = new Interest({ stores, connections: links.connections });
   const heads = new HeadsTeller({ clock, machines: links.machines, interest });
-  const push = createPushes({ stores, machines: links.machines, interest, heads });
+  const trail = new WorkerTrail(clock);
+  const push = createPushes({ stores, machines: links.machines, interest, heads, trail });
   const counts: WorkerCounts = { applied: 0, setAside: 0 };
   const holders = new Map<number, PartitionHolder>();
   const stopped = new AbortController();
@@ -53,7 +59,18 @@ export function createLogWorker(
         interest.forgetWhere((conversation) => partitionOf(conversation, fleet.log.partitions) === partition);
       // Whatever is remembered of its conversations is from before another one held it.
       passedOver();
-      const holder = new PartitionHolder({ partition, epoch, fleet, clock, log, counts, push, passedOver });
+      const holder: PartitionHolder = new PartitionHolder({
+        partition,
+        epoch,
+        fleet,
+        clock,
+        log,
+        counts,
+        push: (delivery) => push(delivery, { partition, epoch, position: holder.position ?? 0 }),
+        setAside: ({ conversation, key }, position) =>
+          trail.noteSetAside({ conversation, ...key, partition, position }),
+        passedOver,
+      });
       holders.set(partition, holder);
       return holder;
     },
@@ -85,6 +102,7 @@ export function createLogWorker(
 
   return {
     interest,
+    look: (question) => lookAtWorker(trail, question),
     gauges: {
       partitionsHeld: () => partitions.partitions.length,
       applied: () => counts.applied,

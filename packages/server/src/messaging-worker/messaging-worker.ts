@@ -1,12 +1,13 @@
 import type { MachineId, UserId } from "@tidings/protocol";
 import type { Delivery, Links, QueuedDelivery } from "@tidings/core";
+import type { WorkerTrail } from "../explain/worker-trail.ts";
 import type { Base, Running } from "../services.ts";
 
 /**
  * The Messaging Worker: takes deliveries from the queue, finds the machines that hold the recipients' sockets, and sends each of
  * them one copy (design, 4.3). The Receive Service there finds the sockets itself.
  */
-export function createMessagingWorker(base: Base, links: Links): Running {
+export function createMessagingWorker(base: Base, links: Links, trail?: WorkerTrail): Running {
   const { clock, log } = base;
   const stopped = new AbortController();
   let ended: Promise<void> | undefined;
@@ -43,6 +44,9 @@ export function createMessagingWorker(base: Base, links: Links): Running {
         }
       }
       for (const [machine, chunks] of recipientsAt) sendToMachine(machine, delivery, chunks);
+      const { conversation, fromSeq, entries } = delivery;
+      const toSeq = entries.at(-1)?.seq ?? fromSeq;
+      trail?.noteRouted({ conversation, fromSeq, toSeq, machines: [...recipientsAt.keys()] });
     }
   }
 

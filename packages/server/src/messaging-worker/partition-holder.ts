@@ -21,6 +21,8 @@ export type PartitionHolderOptions = {
   readonly counts: WorkerCounts;
   /** Told of what was stored, range by range, in order. What it fails in is repaired by heads. */
   readonly push: (delivery: Delivery) => Promise<void>;
+  /** Told of a request that the database refuses for good, in a batch that ends at `position`. */
+  readonly setAside?: (request: LoggedRequest, position: number) => void;
   /** Told that a batch was stored though nobody answered: what it held was not pushed, and changed who is a member where. */
   readonly passedOver: () => void;
 };
@@ -140,7 +142,7 @@ export class PartitionHolder {
    * when all are through. After a crash on the way the batch begins anew, and finds what is stored as duplicates.
    */
   async #storeEach({ requests, toPosition }: RecordBatch, reason: unknown): Promise<Stored> {
-    const { partition, counts, log } = this.#options;
+    const { partition, counts, log, setAside } = this.#options;
     // A database that refuses even nothing is not refusing a request.
     await this.#write([], this.#position ?? 0);
     const stored: LoggedRequest[] = [];
@@ -152,6 +154,7 @@ export class PartitionHolder {
       } catch (error) {
         if (isPassing(error)) throw error;
         counts.setAside += 1;
+        setAside?.(request, toPosition);
         const { conversation, key } = request;
         log.error({ err: error, reason, partition, toPosition, conversation, ...key }, "A request was set aside.");
       }

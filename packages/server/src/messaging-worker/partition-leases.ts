@@ -243,6 +243,6 @@ const presenceName = (worker: string): string => `${presencePrefix}${worker}`;
 const leavingPrefix = `${workersPrefix}leaving/`;
 const leavingName = (worker: string): string => `${leavingPrefix}${worker}`;
 const partitionPrefix = `${workersPrefix}partition/`;
-const partitionName = (partition: number): string => `${partitionPrefix}${partition}`;
+export const partitionName = (partition: number): string => `${partitionPrefix}${partition}`;
 /** Two renewals may fail before a lease runs out. */
 const roundsInLease = 3;

@@ -8,6 +8,7 @@ import {
   type MembershipChange,
   type Stores,
 } from "@tidings/core";
+import type { AppliedAs, WorkerTrail } from "../explain/worker-trail.ts";
 import { catchUp } from "../group-service/catch-up.ts";
 import type { HeadsTeller } from "./heads-teller.ts";
 import type { Interest } from "./interest.ts";
@@ -21,10 +22,22 @@ export function createPushes(parts: {
   machines: MachineLink;
   interest: Interest;
   heads: HeadsTeller;
+  trail: WorkerTrail;
 }) {
-  const { stores, machines, interest, heads } = parts;
+  const { stores, machines, interest, heads, trail } = parts;
 
-  return async function push(delivery: Delivery): Promise<void> {
+  return async function push(delivery: Delivery, applied: AppliedAs): Promise<void> {
+    const { conversation, fromSeq, entries } = delivery;
+    const told: MachineId[] = [];
+    try {
+      await pushTo(told, delivery);
+    } finally {
+      // Also where it failed: then nobody was told.
+      trail.noteRouted({ conversation, fromSeq, toSeq: entries.at(-1)?.seq ?? fromSeq, machines: told, applied });
+    }
+  };
+
+  async function pushTo(told: MachineId[], delivery: Delivery): Promise<void> {
     const { conversation, entries } = delivery;
     const pair = directUsers(conversation);
     const changes = pair === undefined ? membershipChangesOf(entries) : [];
@@ -44,7 +57,8 @@ export function createPushes(parts: {
     for (const piece of toPieces(delivery)) {
       for (const machine of to) machines.send(machine, { tell: "delivery", delivery: piece, recipients });
     }
-  };
+    told.push(...to);
+  }
 
   async function fold(conversation: ConversationId, changes: readonly MembershipChange[]): Promise<void> {
     try {

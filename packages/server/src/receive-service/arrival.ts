@@ -11,6 +11,7 @@ import {
   type UserId,
 } from "@tidings/protocol";
 import { type Delivery, type EncodedEntry, invariant, type MachineMessage } from "@tidings/core";
+import type { ArrivalWay, ReceiveTrail } from "../explain/receive-trail.ts";
 import type { Access, AccessService, Base } from "../services.ts";
 import type { Bringing } from "./bringing.ts";
 import type { DeliveryTick } from "./delivery-tick.ts";
@@ -25,10 +26,17 @@ import type { UserSocketCache } from "./user-socket-cache.ts";
  */
 export function createArrival(
   base: Base,
-  parts: { access: AccessService; cache: UserSocketCache; tick: DeliveryTick; bringing: Bringing; news: UserNews },
+  parts: {
+    access: AccessService;
+    cache: UserSocketCache;
+    tick: DeliveryTick;
+    bringing: Bringing;
+    news: UserNews;
+    trail: ReceiveTrail;
+  },
 ) {
   const { stores, clock, log } = base;
-  const { access, cache, tick, bringing, news } = parts;
+  const { access, cache, tick, bringing, news, trail } = parts;
   let repairs = 0;
 
   function handle(message: MachineMessage): void {
@@ -55,14 +63,14 @@ export function createArrival(
 
   function deliver(delivery: Delivery, recipients: readonly UserId[]): void {
     const conversation = cache.conversations.get(delivery.conversation);
-    if (conversation !== undefined) take(conversation, delivery.entries);
+    if (conversation !== undefined) take(conversation, delivery.entries, "pushed");
     const mayBring =
       delivery.conversation.startsWith("d_") || delivery.entries.some(({ kind }) => kind === "member-joined");
     if (mayBring) for (const user of recipients) bringing.bring(user, delivery.conversation);
   }
 
   /** The range goes to the next tick; where an entry ends somebody's membership, it goes out up to there at once (G7). */
-  function take(conversation: LocalConversation, entries: readonly EncodedEntry[]): void {
+  function take(conversation: LocalConversation, entries: readonly EncodedEntry[], way: ArrivalWay): void {
     const last = entries.at(-1);
     if (conversation.repairing || last === undefined) {
       if (last !== undefined && last.seq > conversation.knownHead) conversation.knownHead = last.seq;
@@ -73,17 +81,19 @@ export function createArrival(
       const entry = entries[index] as EncodedEntry;
       if (entry.kind !== "member-left" && entry.kind !== "member-removed") continue;
       if (entry.seq <= conversation.arrivedSeq) continue;
-      if (!takePiece(conversation, entries.slice(begin, index + 1))) return;
+      if (!takePiece(conversation, entries.slice(begin, index + 1), way)) return;
       tick.writePending(conversation);
       cutOff(conversation, entry);
       begin = index + 1;
     }
-    takePiece(conversation, begin === 0 ? entries : entries.slice(begin));
+    takePiece(conversation, begin === 0 ? entries : entries.slice(begin), way);
   }
 
-  function takePiece(conversation: LocalConversation, entries: readonly EncodedEntry[]): boolean {
+  function takePiece(conversation: LocalConversation, entries: readonly EncodedEntry[], way: ArrivalWay): boolean {
+    const fromSeq = asSeq(conversation.arrivedSeq + 1);
     const result = conversation.take(entries);
     if (result === "taken") {
+      trail.noteArrived({ conversation: conversation.id, fromSeq, toSeq: conversation.arrivedSeq, way });
       conversation.movedAtMs = clock.monotonicMs();
       tick.mark(conversation);
     }
@@ -146,7 +156,7 @@ export function createArrival(
       // Going on with a store that leaves something out would ask it the same for ever.
       invariant(entries[0]?.seq === conversation.arrivedSeq + 1, "The Messaging DB answers from the seq asked for.");
       conversation.repairing = false;
-      take(conversation, entries);
+      take(conversation, entries, "read");
       conversation.repairing = true;
     }
   }
@@ -166,6 +176,8 @@ export function createArrival(
       users = followers(conversation).filter((user) => !asked.has(user));
     }
     tick.writePending(conversation);
+    const fromSeq = asSeq(conversation.arrivedSeq + 1);
+    trail.noteArrived({ conversation: conversation.id, fromSeq, toSeq: head, way: "skipped" });
     conversation.jumpTo(head);
     conversation.movedAtMs = clock.monotonicMs();
     for (const [user, right] of former) {

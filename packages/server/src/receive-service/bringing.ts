@@ -67,6 +67,7 @@ export function createBringing(
     cache.subscribe(session, {
       conversation: cache.conversationAt(id, state.head),
       sentSeq: asSeq(state.joined_seq - 1),
+      said: false,
     });
     await syncSession(session, { [id]: state.joined_seq - 1 });
   }

@@ -1,5 +1,6 @@
 import type { Clock } from "@tidings/core";
-import type { Seq } from "@tidings/protocol";
+import { asSeq, type Seq } from "@tidings/protocol";
+import type { ReceiveTrail } from "../explain/receive-trail.ts";
 import { encodeDeliver, encodeFrame } from "./frames.ts";
 import type { LocalConversation, Subscription } from "./local-conversation.ts";
 import type { Session } from "./session.ts";
@@ -15,6 +16,7 @@ import type { Session } from "./session.ts";
 export class DeliveryTick {
   readonly #clock: Clock;
   readonly #unsentBytesMax: number;
+  readonly #trail: ReceiveTrail;
   #dirty: LocalConversation[] = [];
   #scheduled = false;
   #notBeforeMs = 0;
@@ -23,9 +25,10 @@ export class DeliveryTick {
   /** How often a socket went over its bound. */
   downgrades = 0;
 
-  constructor(options: { clock: Clock; unsentBytesMax: number }) {
+  constructor(options: { clock: Clock; unsentBytesMax: number; trail: ReceiveTrail }) {
     this.#clock = options.clock;
     this.#unsentBytesMax = options.unsentBytesMax;
+    this.#trail = options.trail;
   }
 
   /** The conversation has pending entries, or waiters to wake. */
@@ -65,11 +68,16 @@ export class DeliveryTick {
     if (entries.length === 0 || conversation.subscriptions.length === 0) return;
     const head = conversation.arrivedSeq;
     const frame = encodeDeliver(conversation.id, entries);
+    let sockets = 0;
+    let withheld = 0;
     for (const subscription of conversation.subscriptions) {
       if (subscription.sentSeq === writtenSeq) {
         if (this.#write(subscription, frame, corked)) {
           subscription.sentSeq = head;
           this.deliveredEntries += entries.length;
+          sockets += 1;
+        } else {
+          withheld += 1;
         }
       } else if (subscription.sentSeq > writtenSeq && subscription.sentSeq < head) {
         // A sync had already brought the session into the middle of the range.
@@ -77,10 +85,15 @@ export class DeliveryTick {
         if (this.#write(subscription, encodeDeliver(conversation.id, rest), corked)) {
           subscription.sentSeq = head;
           this.deliveredEntries += rest.length;
+          sockets += 1;
+        } else {
+          withheld += 1;
         }
       }
       // Otherwise it is behind: its sync, its drain or its next heartbeat tells it the head.
     }
+    const fromSeq = asSeq(writtenSeq + 1);
+    this.#trail.noteWritten({ conversation: conversation.id, fromSeq, toSeq: head, sockets, withheld });
   }
 
   #write(subscription: Subscription, frame: Buffer, corked: Session[] | undefined): boolean {

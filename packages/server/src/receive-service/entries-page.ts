@@ -8,6 +8,7 @@ import {
   type UserId,
 } from "@tidings/protocol";
 import type { MessageStore } from "@tidings/core";
+import type { ReceiveTrail } from "../explain/receive-trail.ts";
 import type { AccessService, EncodedJson } from "../services.ts";
 import { readPage } from "./range-reader.ts";
 
@@ -16,7 +17,7 @@ import { readPage } from "./range-reader.ts";
  * too much for one answer is left to the next page: a page before a seq ends there, whatever its length.
  */
 export async function readEntriesPage(
-  parts: { messages: MessageStore; access: Pick<AccessService, "accessAsReader"> },
+  parts: { messages: MessageStore; access: Pick<AccessService, "accessAsReader">; trail?: ReceiveTrail },
   user: UserId,
   page: { conversation: ConversationId; query: HttpQuery<"entries"> },
 ): Promise<EncodedJson<HttpAnswer<"entries">>> {
@@ -35,6 +36,10 @@ export async function readEntriesPage(
     fromSeq > toSeq
       ? []
       : await readPage(parts.messages, { conversation, fromSeq: asSeq(fromSeq), toSeq: asSeq(toSeq), keep });
+  const last = entries.at(-1);
+  if (entries[0] !== undefined && last !== undefined) {
+    parts.trail?.noteFetched({ user, conversation, fromSeq: entries[0].seq, toSeq: last.seq, way: "page" });
+  }
   const from = entries[0] === undefined ? "" : `"from_seq":${entries[0].seq},`;
   const body = entries.map(({ json }) => json).join(",");
   return { json: `{${from}"entries":[${body}],"head":${head},"first_seq":${access.firstSeq}}` };

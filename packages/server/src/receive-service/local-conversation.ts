@@ -90,6 +90,10 @@ export type Subscription = {
   readonly conversation: LocalConversation;
   /** The last entry that was written to the session's socket. */
   sentSeq: Seq;
+  /** What is behind it was written by us; what is up to it was there when the session began or synced last. */
+  beganSeq: Seq;
+  /** Did the client say that it holds what is up to `beganSeq`? Otherwise it did not ask for it. */
+  said: boolean;
   /** Where the subscription stands in the conversation's list. */
   index: number;
 };

@@ -13,6 +13,7 @@ import {
   type UserId,
 } from "@tidings/protocol";
 import type { EncodedEntry, Head } from "@tidings/core";
+import type { ReceiveTrail } from "../explain/receive-trail.ts";
 import type { Access, AccessService, Base, Caller } from "../services.ts";
 import { newSyncBudget, readCharactersMax, readWithinBudget, type SyncBudget } from "./range-reader.ts";
 import { AnswerPace } from "./answer-pace.ts";
@@ -33,13 +34,14 @@ export function createPollSync(
     access: AccessService;
     cache: UserSocketCache;
     rows: ConnectionRows;
+    trail: ReceiveTrail;
     pollAfterMs: number;
     pollAnswersPerSecond: number;
     draining: AbortSignal;
   },
 ) {
   const { stores, clock } = base;
-  const { access, cache, rows, draining } = parts;
+  const { access, cache, rows, trail, draining } = parts;
   const pace = new AnswerPace({ clock, perSecond: parts.pollAnswersPerSecond });
   /** How many long polls wait, for the metrics. */
   const waiting = { count: 0 };
@@ -49,7 +51,7 @@ export function createPollSync(
     const user = caller.user.user_id;
     const waitMs = request.wait_ms ?? 0;
     const first = await look(user, request);
-    if (waitMs === 0 || first.news || waiting.count >= waitingPollsMax) return first.text();
+    if (waitMs === 0 || first.news || waiting.count >= waitingPollsMax) return answer(user, first);
     return await longPoll(user, request, { untilMs: clock.monotonicMs() + waitMs, signal, follows: first.follows });
   }
 
@@ -72,7 +74,7 @@ export function createPollSync(
         news.reset();
         const seen = await look(user, request);
         const leftMs = wait.untilMs - clock.monotonicMs();
-        if (seen.news || leftMs <= 0 || stop.aborted) return seen.text();
+        if (seen.news || leftMs <= 0 || stop.aborted) return answer(user, seen);
         await news.wait(clock, leftMs, stop);
         await pace.turn(Math.max(0, wait.untilMs - clock.monotonicMs()), stop);
       }
@@ -81,6 +83,16 @@ export function createPollSync(
       cache.removeWaiter(waiter, ids);
       rows.release(row);
     }
+  }
+
+  function answer(user: UserId, seen: Look): string {
+    for (const { head, entries } of seen.conversations) {
+      const [first, last] = [entries[0], entries.at(-1)];
+      if (first === undefined || last === undefined) continue;
+      const range = { conversation: head.conversation, fromSeq: first.seq, toSeq: last.seq };
+      trail.noteFetched({ user, ...range, way: "poll" });
+    }
+    return seen.text();
   }
 
   /** One look at everything: the answer as it would be now. */
@@ -114,6 +126,7 @@ export function createPollSync(
         : [];
     return {
       follows,
+      conversations,
       news: conversations.length > 0 || notifications.length > 0,
       text: () => encodeAnswer({ conversations, notified, notifications, poll_after_ms: parts.pollAfterMs }),
     };
@@ -159,6 +172,7 @@ const waitingPollsMax = 50_000;
 
 type Look = {
   readonly news: boolean;
+  readonly conversations: readonly EncodedConversation[];
   /** The conversations to wait for, with their heads. */
   readonly follows: readonly (readonly [ConversationId, Seq])[];
   text(): string;

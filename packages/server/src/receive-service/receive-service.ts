@@ -3,6 +3,9 @@ import { invariant, type Links, type MachineMessage, type Random } from "@tiding
 import type { Server } from "node:http";
 import type { Admission } from "../admission/admission.ts";
 import type { RateLimits } from "../admission/rate-limits.ts";
+import { lookAtReceive } from "../explain/look-at-receive.ts";
+import type { Question, ReceiveLook } from "../explain/machine-look.ts";
+import { ReceiveTrail } from "../explain/receive-trail.ts";
 import type { Door } from "../http/parts.ts";
 import type {
   AccessService,
@@ -58,6 +61,8 @@ export type ReceiveMachine = ReceiveService &
     /** Takes a client that is connected already; the caller tells the answer what happens to the link. */
     accept(link: ClientLink): SocketConnection;
     readonly gauges: ReceiveGauges;
+    /** What this machine knows of a user and an entry, for an operator. */
+    look(about: NonNullable<Question["about"]>): ReceiveLook;
   };
 
 export type ReceiveGauges = {
@@ -83,10 +88,12 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
   const machine = parts.machine ?? drawMachineId(random);
   const stopped = new AbortController();
   const draining = new AbortController();
-  const cache = new UserSocketCache();
+  const trail = new ReceiveTrail(clock);
+  const cache = new UserSocketCache(trail);
   const rows = new ConnectionRows({ directory: links.connections, machine, clock, log });
-  const tick = new DeliveryTick({ clock, unsentBytesMax: settings.slowSessionBytes });
-  const syncSession = createSessionSync({ stores, access, cache, unsentBytesMax: settings.slowSessionBytes });
+  const unsentBytesMax = settings.slowSessionBytes;
+  const tick = new DeliveryTick({ clock, unsentBytesMax, trail });
+  const syncSession = createSessionSync({ stores, access, cache, trail, unsentBytesMax });
   const news = createUserNews({ stores, cache, tick });
   const bringing = createBringing(base, {
     access,
@@ -94,7 +101,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     syncSession,
     checkSoon: (user) => membershipChecks.soon(user),
   });
-  const arrival = createArrival(base, { access, cache, tick, bringing, news });
+  const arrival = createArrival(base, { access, cache, tick, bringing, news, trail });
   const headChecks = new SlowChecks({
     clock,
     log,
@@ -115,6 +122,7 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     access,
     cache,
     rows,
+    trail,
     pollAfterMs: settings.pollAfterMs,
     pollAnswersPerSecond: settings.pollAnswersPerSecond,
     draining: draining.signal,
@@ -179,6 +187,8 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
       acceptor.listen(server);
     },
 
+    look: (about) => lookAtReceive({ cache, trail, clock }, about),
+
     accept: (link) => connections.open(partsServed(), link),
 
     async run() {
@@ -204,7 +214,10 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     },
 
     entries(caller, conversation, query) {
-      return readEntriesPage({ messages: stores.messages, access }, caller.user.user_id, { conversation, query });
+      return readEntriesPage({ messages: stores.messages, access, trail }, caller.user.user_id, {
+        conversation,
+        query,
+      });
     },
 
     tellMarked: (user, conversation, readSeq) => tellUser(user, { tell: "marked", user, conversation, readSeq }),

@@ -7,7 +7,8 @@ import {
   type SyncedFrame,
   type UserId,
 } from "@tidings/protocol";
-import type { Stores } from "@tidings/core";
+import type { EncodedEntry, Stores } from "@tidings/core";
+import type { ReceiveTrail } from "../explain/receive-trail.ts";
 import type { Access, AccessService } from "../services.ts";
 import { encodeDeliver, encodeFrame } from "./frames.ts";
 import type { LocalConversation, Subscription } from "./local-conversation.ts";
@@ -25,10 +26,11 @@ export function createSessionSync(parts: {
   stores: Stores;
   access: AccessService;
   cache: UserSocketCache;
+  trail: ReceiveTrail;
   /** Unsent bytes of a socket above which a sync gives no more: the rest is asked for when this has arrived (design, 4.8). */
   unsentBytesMax: number;
 }) {
-  const { stores, access, cache, unsentBytesMax } = parts;
+  const { stores, access, cache, trail, unsentBytesMax } = parts;
   const { messages } = stores;
 
   return async function syncSession(
@@ -83,15 +85,18 @@ export function createSessionSync(parts: {
   ): Promise<SyncedConversationStatus> {
     const id = from.right.conversation;
     const conversation = cache.conversationAt(id, from.head);
-    const subscription = session.subscription(id) ?? cache.subscribe(session, { conversation, sentSeq: from.cursor });
-    const writtenSeq = subscription.sentSeq;
+    const subscription =
+      session.subscription(id) ?? cache.subscribe(session, { conversation, sentSeq: from.cursor, said: true });
+    const { sentSeq: writtenSeq, beganSeq, said } = subscription;
     subscription.sentSeq = from.cursor;
+    subscription.beganSeq = from.cursor;
+    subscription.said = true;
     try {
       return await push(session, { ...from, subscription });
     } catch (error) {
       // What had been written before is on its way all the same; a cursor behind it would get no pushes any more. What ticks left out
       // meanwhile the client learns from the head (G5).
-      if (writtenSeq > subscription.sentSeq) subscription.sentSeq = writtenSeq;
+      if (writtenSeq > subscription.sentSeq) Object.assign(subscription, { sentSeq: writtenSeq, beganSeq, said });
       const head = headOf(conversation, conversation.arrivedSeq);
       if (isLive(subscription) && subscription.sentSeq < head)
         session.write(encodeFrame({ type: "heads", heads: { [id]: head } }));
@@ -129,11 +134,19 @@ export function createSessionSync(parts: {
       const last = entries.at(-1);
       if (last === undefined) break;
       session.write(encodeDeliver(id, entries));
+      noteFetched(session, id, entries);
       subscription.sentSeq = last.seq;
       entriesLeft -= entries.length;
     }
     const status = subscription.sentSeq >= conversation.knownHead ? "complete" : "truncated";
     return { conversation: id, status, head: headOf(conversation, from.head), first_seq: from.right.firstSeq };
+  }
+
+  function noteFetched(session: Session, conversation: ConversationId, entries: readonly EncodedEntry[]): void {
+    const [first, last] = [entries[0], entries.at(-1)];
+    if (first === undefined || last === undefined) return;
+    const user = session.caller.user.user_id;
+    trail.noteFetched({ user, conversation, fromSeq: first.seq, toSeq: last.seq, way: "sync" });
   }
 
   /** A slow line has enough to carry; each sync gives something, so that a client gets on. */
@@ -151,6 +164,7 @@ export function createSessionSync(parts: {
     const range = { conversation: id, fromSeq, toSeq: from.lastSeq, charactersMax: pieceCharactersMax };
     const entries = hasEnough(session, from.budget) ? [] : await readWithinBudget(messages, range, from.budget);
     if (entries.length > 0) session.write(encodeDeliver(id, entries));
+    noteFetched(session, id, entries);
     const reached = entries.at(-1)?.seq ?? from.cursor;
     return {
       conversation: id,

@@ -57,6 +57,10 @@ export class Session {
     return this.#socket.writableNeedDrain && this.#socket.writableLength > unsentBytesMax;
   }
 
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   /** From now until `uncork`, frames are gathered into one write to the system. Answers whether that begins now. */
   cork(): boolean {
     if (this.#corked || this.closed) return false;

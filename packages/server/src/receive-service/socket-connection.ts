@@ -188,7 +188,7 @@ export class SocketConnection {
       const head = asSeq(Math.max(conversation.arrivedSeq, state.head));
       const have = hello.have[state.conversation];
       const cursor = have === undefined ? head : asSeq(Math.max(state.first_seq - 1, Math.min(have, head)));
-      cache.subscribe(session, { conversation, sentSeq: cursor });
+      cache.subscribe(session, { conversation, sentSeq: cursor, said: have !== undefined });
       this.#parts.headChecks.soon(state.conversation);
       return { ...state, head };
     });

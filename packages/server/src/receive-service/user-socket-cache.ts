@@ -1,4 +1,5 @@
 import type { ConversationId, Seq, UserId } from "@tidings/protocol";
+import type { ReceiveTrail } from "../explain/receive-trail.ts";
 import { LocalConversation, type Subscription } from "./local-conversation.ts";
 import type { Session } from "./session.ts";
 import type { Waiter } from "./waiter.ts";
@@ -10,7 +11,12 @@ import type { Waiter } from "./waiter.ts";
 export class UserSocketCache {
   readonly #users = new Map<UserId, LocalUser>();
   readonly #conversations = new Map<ConversationId, LocalConversation>();
+  readonly #trail: ReceiveTrail | undefined;
   #sessionCount = 0;
+
+  constructor(trail?: ReceiveTrail) {
+    this.#trail = trail;
+  }
 
   get sessionCount(): number {
     return this.#sessionCount;
@@ -40,7 +46,10 @@ export class UserSocketCache {
     // A new list: somebody may be walking through the old one.
     user.sessions = user.sessions.toSpliced(index, 1);
     this.#sessionCount -= 1;
-    for (const subscription of session.subscriptions) this.#dropFrom(subscription);
+    for (const subscription of session.subscriptions) {
+      this.#trail?.noteEnded(subscription, "closed");
+      this.#dropFrom(subscription);
+    }
     session.subscriptions.length = 0;
     this.#forgetIfGone(id, user);
   }
@@ -83,9 +92,10 @@ export class UserSocketCache {
     return (this.#conversations.get(id)?.seenFromSeq ?? 0) <= checkedSeq;
   }
 
-  subscribe(session: Session, options: { conversation: LocalConversation; sentSeq: Seq }): Subscription {
-    const { conversation, sentSeq } = options;
-    const subscription: Subscription = { session, conversation, sentSeq, index: 0 };
+  /** `said`: the client holds what is up to `sentSeq` by its own word. */
+  subscribe(session: Session, options: { conversation: LocalConversation; sentSeq: Seq; said: boolean }): Subscription {
+    const { conversation, sentSeq, said } = options;
+    const subscription: Subscription = { session, conversation, sentSeq, beganSeq: sentSeq, said, index: 0 };
     conversation.add(subscription);
     session.subscriptions.push(subscription);
     return subscription;
@@ -96,6 +106,7 @@ export class UserSocketCache {
     const index = subscriptions.indexOf(subscription);
     if (index === -1) return;
     subscriptions.splice(index, 1);
+    this.#trail?.noteEnded(subscription, "cut-off");
     this.#dropFrom(subscription);
   }
 
