@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { addCommand, withCommonOptions } from "./command-line.ts";
 import type { CommandDeclaration } from "./command-line.ts";
 import { accountCommands } from "./commands/accounts.ts";
+import { explainCommand } from "./commands/explain.ts";
 import { groupCommands } from "./commands/groups.ts";
 import { historyCommands } from "./commands/history.ts";
 import { inviteCommand } from "./commands/invite.ts";
@@ -44,6 +45,7 @@ const declarations: readonly CommandDeclaration[] = [
   sendCommand,
   tailCommand,
   ...historyCommands,
+  explainCommand,
   replayCommand,
 ];
 
