@@ -13,12 +13,13 @@ import {
   type Clock,
   createManualClock,
   type FleetEngines,
+  type Inquiry,
   type Links,
   type MachineMessage,
   partitionOf,
   type Stores,
 } from "@tidings/core";
-import { createMemoryFleet, createMemoryLinks } from "@tidings/engine-memory";
+import { createMemoryFleet, createMemoryInquiry, createMemoryLinks } from "@tidings/engine-memory";
 import { pino } from "pino";
 import { composeMachine, type Machine } from "../compose-machine.ts";
 import type { MachineRole } from "../machine-roles.ts";
@@ -33,11 +34,13 @@ export const leaseMs = 1_000;
 
 /**
  * Several machines over the memory engines and a clock that stands still, for tests of the log pipeline. A token is the user's
- * id. `lose` decides which messages to machines are lost.
+ * id. `lose` decides which messages to machines are lost; `links` and `inquiry` put something else in the place of the rig's own.
  */
 export function openFleetRig(
   options: {
     lose?: (message: MachineMessage) => boolean;
+    links?: (links: Links) => Links;
+    inquiry?: (inquiry: Inquiry) => Inquiry;
     engines?: (engines: { stores: Stores; fleet: FleetEngines }) => { stores: Stores; fleet: FleetEngines };
     authenticator?: (stores: Stores, clock: Clock) => Authenticator;
   } = {},
@@ -45,7 +48,10 @@ export function openFleetRig(
   const clock = createManualClock();
   const engines = createMemoryFleet({ clock, partitions });
   const { stores, fleet } = options.engines?.(engines) ?? engines;
-  const links = lossy(createMemoryLinks({ clock }), options.lose ?? (() => false));
+  const own = createMemoryLinks({ clock });
+  const links = lossy(options.links?.(own) ?? own, options.lose ?? (() => false));
+  const askable = createMemoryInquiry(clock);
+  const inquiry = options.inquiry?.(askable) ?? askable;
   const machines: Machine[] = [];
   const running: Promise<void>[] = [];
 
@@ -60,6 +66,7 @@ export function openFleetRig(
       random: createRealRandom(),
       log: pino({ level: "silent" }),
       authenticator: options.authenticator?.(stores, clock) ?? { authenticate },
+      inquiry,
     });
     machines.push(machine);
     running.push(machine.run());
@@ -122,9 +129,12 @@ export type FleetRig = ReturnType<typeof openFleetRig>;
 export class TestSession {
   readonly frames: ServerFrame[] = [];
   closedWith: number | undefined;
+  /** What the client has not taken in. */
+  unsentBytes = 0;
   readonly #connection: SocketConnection;
 
   constructor(machine: Machine) {
+    const unsent = (): number => this.unsentBytes;
     this.#connection = machine.receive.accept({
       webSocket: {
         pause: () => undefined,
@@ -134,8 +144,12 @@ export class TestSession {
       },
       socket: {
         writable: true,
-        writableLength: 0,
-        writableNeedDrain: false,
+        get writableLength() {
+          return unsent();
+        },
+        get writableNeedDrain() {
+          return unsent() > 0;
+        },
         write: (frame) => this.#take(Buffer.from(frame)),
         cork: () => undefined,
         uncork: () => undefined,
@@ -150,6 +164,17 @@ export class TestSession {
 
   sends(conversation: ConversationId, text: string, messageId = `m-${text.replaceAll(" ", "-")}`): void {
     this.send({ type: "send", conversation, message_id: asMessageId(messageId), text } as ClientFrame);
+  }
+
+  /** Everything that was unsent has been taken in. */
+  drained(): void {
+    this.unsentBytes = 0;
+    this.#connection.handleDrained();
+  }
+
+  /** Ends as a client does that goes away. */
+  leave(): void {
+    this.#close(1000);
   }
 
   entries(conversation: ConversationId): Entry[] {
