@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, posix } from "node:path";
-import { errorCodes } from "@tidings/protocol";
+import { conclusionCodes, errorCodes, notificationCodes } from "@tidings/protocol";
 import { describe, expect, test } from "vitest";
 import { filesWith, root, withoutComments } from "./repository-files.ts";
 
@@ -29,6 +29,12 @@ describe("what the pages promise to list is complete", () => {
   test("every error code is in docs/protocol.md, with an anchor to link to", () => {
     const missing = errorCodes.filter((code) => !textOf("docs/protocol.md").includes(`<a id="${code}"></a>`));
     expect(missing).toEqual([]);
+  });
+
+  test("every reason that explain knows is in docs/operations.md, and every one there exists", () => {
+    const section = textOf("docs/operations.md").split("## Why did somebody not get a message?")[1]?.split("\n## ")[0];
+    const onPage = [...(section ?? "").matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1]);
+    expect(onPage).toEqual([...conclusionCodes, ...notificationCodes]);
   });
 
   test("every metric is in docs/operations.md, and every one there exists", () => {
