@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["{packages,bench,simulation,cluster,conformance,scripts,examples}/**/*.test.ts"],
+    include: ["{packages,bench,simulation,cluster,conformance,scripts,examples,deploy}/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/dist/**"],
     // A process for each file: worker threads and native handles of one file cannot disturb another's.
     pool: "forks",

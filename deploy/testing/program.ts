@@ -1,0 +1,96 @@
+import { execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { installDebianPackages, whyNotInstallable } from "@tidings/cluster/servers/debian-package.ts";
+
+const run = promisify(execFile);
+
+/** Where a program is, installed from Debian if that is possible. Rejects with a sentence where it cannot be had. */
+export async function findProgram(program: string, options: { readonly package: string }): Promise<string> {
+  const found = inFolders(program);
+  if (found !== undefined) return found;
+  const reason = whyNotInstallable();
+  if (reason !== undefined) throw new Error(`${program} was not found, and cannot be installed: ${reason}.`);
+  await installDebianPackages([options.package]);
+  const installed = inFolders(program);
+  if (installed === undefined)
+    throw new Error(`The package ${options.package} was installed, but brings no ${program}.`);
+  return installed;
+}
+
+/** A daemon's program is not in everybody's PATH. */
+function inFolders(program: string): string | undefined {
+  const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/usr/bin", "/sbin"];
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
+}
+
+export type Outcome = { readonly code: number; readonly output: string };
+
+/** Runs a program to its end; a failure is an outcome. What it said on both channels is one text. */
+export async function outcomeOf(
+  program: string,
+  args: readonly string[],
+  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+): Promise<Outcome> {
+  try {
+    const { stdout, stderr } = await run(program, [...args], {
+      ...options,
+      env: { ...process.env, ...options.env },
+      maxBuffer: 16 * 1024 * 1024,
+    });
+    return { code: 0, output: stdout + stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code?: unknown; stdout?: string; stderr?: string };
+    if (typeof code !== "number") throw error;
+    return { code, output: `${stdout ?? ""}${stderr ?? ""}` };
+  }
+}
+
+export type Running = { stop(): Promise<void> };
+
+/** Starts a server that stays in the foreground; resolves when it answers at the URL, rejects with what it said if it ends before. */
+export async function startServer(
+  program: string,
+  args: readonly string[],
+  options: { readonly env?: Readonly<Record<string, string>>; readonly answersAt: string },
+): Promise<Running> {
+  const child = spawn(program, [...args], {
+    env: { ...process.env, ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said: string[] = [];
+  for (const channel of [child.stdout, child.stderr]) channel.setEncoding("utf8").on("data", (text) => said.push(text));
+  const killWithUs = (): void => {
+    child.kill("SIGKILL");
+  };
+  process.once("exit", killWithUs);
+  let failure: Error | undefined;
+  child.once("error", (error) => {
+    failure = error;
+  });
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  while (!(await answers(options.answersAt))) {
+    if (failure !== undefined || child.exitCode !== null) {
+      throw new Error(`${program} did not start.\n${said.join("")}`, { cause: failure });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return {
+    async stop() {
+      child.kill("SIGTERM");
+      await ended;
+      process.off("exit", killWithUs);
+    },
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const answer = await fetch(url);
+    await answer.body?.cancel();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
