@@ -53,6 +53,7 @@ export async function composeFleetMachine(options: FleetMachineOptions): Promise
   const askDatabases = () => stores.groups.group(nowhere);
   const sources = {
     receive: receive.gauges,
+    ...(options.storeCounts !== undefined && { store: options.storeCounts }),
     queued: gauges.waitingForLog,
     setAside: gauges.setAside,
     ...(roles.has("worker") && { worker: gauges.worker }),

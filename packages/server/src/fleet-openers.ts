@@ -18,7 +18,12 @@ export type FleetOpeners = {
 export type Opener<Engine> = { readonly name: string; open(): Promise<Engine> };
 
 /** The databases of a fleet, opened: `Stores`, and the image of the Message Log that is in them. */
-export type DatabaseEngine = OpenedEngine & { readonly stores: Stores; readonly image: LogImage };
+export type DatabaseEngine = OpenedEngine & {
+  readonly stores: Stores;
+  readonly image: LogImage;
+  /** Transactions of entries and the requests stored in them, since the start; calls that wait, now. */
+  readonly stats: { readonly commits: number; readonly appends: number; readonly waiting: number };
+};
 
 /** The log, the leases and the links of a fleet, opened. */
 export type BrokerEngine = OpenedEngine & {

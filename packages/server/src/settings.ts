@@ -138,10 +138,10 @@ export const settingOptions = {
   }),
   databaseUrlFile: optionalText({ help: "File with that address, in place of it." }),
   databaseConnectionsMax: integer({
-    default: 16,
+    default: 10,
     min: 2,
     max: 1_000,
-    help: "Connections of this machine to PostgreSQL.",
+    help: "Connections of this machine to PostgreSQL, beside one for the change feed where it runs the notifier.",
   }),
   natsServers: list({
     help: "NATS of a fleet, a few of its servers, for instance nats-1:4222,nats-2:4222; tls://host:port encrypts.",

@@ -45,6 +45,8 @@ export type NatsServerExamination = {
 
 export type NatsStreamExamination = {
   readonly name: string;
+  /** Of a stream of the log: its share of the partitions. */
+  readonly subjects: number;
   readonly replicas: number;
   /** Replicas that are there and not behind, the leader among them. */
   readonly replicasCurrent: number;
@@ -110,6 +112,7 @@ function streamOf({ config, state, cluster }: StreamInfo): NatsStreamExamination
   const others = cluster?.replicas ?? [];
   return {
     name: config.name,
+    subjects: config.subjects.length,
     replicas: config.num_replicas,
     replicasCurrent: 1 + others.filter(({ current, offline }) => current && offline !== true).length,
     leader: cluster?.leader,

@@ -15,6 +15,8 @@ export type PostgresExamination = {
   readonly walLevel: string;
   readonly replicationSlotsMax: number;
   readonly replicationSlotsUsed: number;
+  /** Slots that nobody reads at the moment, and the bytes of write-ahead log that the server keeps for each. */
+  readonly idleSlots: readonly { readonly name: string; readonly keptBytes: number }[];
   readonly connectionsMax: number;
   readonly connectionsUsed: number;
   /** Empty: no standby has to have a commit before it is acknowledged. */
@@ -67,6 +69,9 @@ const examine = `SELECT
   current_setting('wal_level') AS "walLevel",
   current_setting('max_replication_slots')::integer AS "replicationSlotsMax",
   (SELECT count(*) FROM pg_replication_slots) AS "replicationSlotsUsed",
+  (SELECT coalesce(json_agg(json_build_object('name', slot_name, 'keptBytes', pg_wal_lsn_diff(
+      CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)::bigint)), '[]')
+    FROM pg_replication_slots WHERE NOT active AND restart_lsn IS NOT NULL) AS "idleSlots",
   current_setting('max_connections')::integer AS "connectionsMax",
   (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS "connectionsUsed",
   current_setting('synchronous_standby_names') AS "synchronousStandbyNames",

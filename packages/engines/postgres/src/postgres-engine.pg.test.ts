@@ -228,6 +228,7 @@ await withPostgres((server) => {
       mayReplicate: true,
       synchronousStandbyNames: "",
     });
+    for (const { keptBytes } of found.idleSlots) expect(keptBytes).toBeGreaterThanOrEqual(0);
     expect(found.schemaVersion).toBe(migrations.length);
     expect(found.versionNumber).toBeGreaterThanOrEqual(150_000);
     expect(Math.abs(found.clockMs - Date.now())).toBeLessThan(60_000);

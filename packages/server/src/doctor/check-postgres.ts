@@ -11,27 +11,27 @@ export function checkPostgres(found: PostgresExamination, settings: Settings): r
     checkCommit(found),
     checkFullPages(found),
     checkWalLevel(found),
+    checkReplication(found),
     checkSlots(found),
     ...found.idleSlots.map(checkIdleSlot),
     checkConnections(found, settings),
   ].filter((finding) => finding !== undefined);
 }
 
-function checkVersion({ version }: PostgresExamination): Finding {
+function checkVersion({ version, versionNumber }: PostgresExamination): Finding {
   const what = "PostgreSQL";
-  const major = Number.parseInt(version, 10);
-  if (major >= majorMin) return { level: "good", what, says: version };
+  if (versionNumber >= majorMin * 10_000) return { level: "good", what, says: version };
   return { level: "bad", what, says: `${version}: it must be ${majorMin} or newer` };
 }
 
 function checkSchema({ schemaVersion }: PostgresExamination): Finding {
   const what = "tables";
-  if (schemaVersion !== undefined) return { level: "good", what, says: `version ${schemaVersion}` };
+  if (schemaVersion > 0) return { level: "good", what, says: `version ${schemaVersion}` };
   return { level: "note", what, says: "There are none yet: the first machine makes them." };
 }
 
-function checkRecovery({ inRecovery }: PostgresExamination): Finding | undefined {
-  if (!inRecovery) return undefined;
+function checkRecovery({ isInRecovery }: PostgresExamination): Finding | undefined {
+  if (!isInRecovery) return undefined;
   return { level: "bad", what: "recovery", says: "This is a standby: nothing can be written to it. Name the primary." };
 }
 
@@ -42,7 +42,7 @@ function checkRecovery({ inRecovery }: PostgresExamination): Finding | undefined
 function checkCommit(found: PostgresExamination): Finding {
   const { fsync, synchronousCommit: mode, synchronousStandbyNames: standbys } = found;
   const what = "commits of the database";
-  if (!fsync) {
+  if (fsync !== "on") {
     return { level: "bad", what, says: "fsync is off: the loss of power may leave a database that cannot be read" };
   }
   if (mode === "off") {
@@ -59,7 +59,7 @@ function checkCommit(found: PostgresExamination): Finding {
 }
 
 function checkFullPages({ fullPageWrites }: PostgresExamination): Finding | undefined {
-  if (fullPageWrites) return undefined;
+  if (fullPageWrites === "on") return undefined;
   const says = "off: after the loss of power a page may be half old, and nothing mends it";
   return { level: "bad", what: "full_page_writes", says };
 }
@@ -74,7 +74,13 @@ function checkWalLevel({ walLevel }: PostgresExamination): Finding {
   };
 }
 
-function checkSlots({ replicationSlots: { max, used } }: PostgresExamination): Finding {
+function checkReplication({ mayReplicate }: PostgresExamination): Finding | undefined {
+  if (mayReplicate) return undefined;
+  const says = "this role may not read the change feed, which notifications follow: ALTER ROLE … REPLICATION";
+  return { level: "bad", what: "role", says };
+}
+
+function checkSlots({ replicationSlotsMax: max, replicationSlotsUsed: used }: PostgresExamination): Finding {
   const what = "replication slots";
   const says = `${used} of ${max} used`;
   if (used < max) return { level: "good", what, says };
@@ -87,10 +93,10 @@ function checkIdleSlot({ name, keptBytes }: PostgresExamination["idleSlots"][num
   return { level: keptBytes < keptBytesBad ? "note" : "bad", what: "replication slot", says };
 }
 
-function checkConnections({ maxConnections }: PostgresExamination, settings: Settings): Finding {
+function checkConnections({ connectionsMax, connectionsUsed }: PostgresExamination, settings: Settings): Finding {
   const own = settings.databaseConnectionsMax + feedConnections;
-  const machines = Math.floor((maxConnections - reservedConnections) / own);
-  const says = `${maxConnections}, room for ${machines} machines with these settings`;
+  const machines = Math.floor((connectionsMax - reservedConnections) / own);
+  const says = `${connectionsMax} (${connectionsUsed} in use), room for ${machines} machines with these settings`;
   return { level: machines >= 1 ? "good" : "bad", what: "max_connections", says };
 }
 

@@ -21,10 +21,10 @@ export async function examineFleet(
 ): Promise<readonly Finding[]> {
   const [postgres, nats] = await Promise.all([look(examiners.postgres), look(examiners.nats)]);
   return [
-    ...("found" in nats ? [checkAcknowledgement(nats.found, settings.logReplicas)] : []),
+    ...("found" in nats ? [checkAcknowledgement(nats.found, settings)] : []),
     ...("found" in nats ? checkNats(nats.found, settings) : [unreachable("NATS", nats.reason)]),
     ...("found" in postgres ? checkPostgres(postgres.found, settings) : [unreachable("PostgreSQL", postgres.reason)]),
-    ...checkClocks([...readingOf("NATS", nats), ...readingOf("PostgreSQL", postgres)]),
+    ...checkClocks(clocksOf(nats, postgres)),
   ];
 
   async function look<Found>(examine: () => Promise<Found>): Promise<Looked<Found>> {
@@ -46,8 +46,17 @@ function unreachable(what: string, reason: string): Finding {
   return { level: "bad", what, says: `could not be looked at: ${reason}` };
 }
 
-function readingOf(whose: string, looked: Looked<{ readonly serverClockMs: number | undefined }>): ClockReading[] {
-  if (!("found" in looked) || looked.found.serverClockMs === undefined) return [];
-  const { found, beforeMs, afterMs } = looked;
-  return [{ whose, serverMs: found.serverClockMs ?? 0, beforeMs, afterMs }];
+function clocksOf(nats: Looked<NatsExamination>, postgres: Looked<PostgresExamination>): readonly ClockReading[] {
+  const readings: ClockReading[] = [];
+  if ("found" in nats) {
+    const { found, ...asked } = nats;
+    for (const { name, nowMs } of found.servers) {
+      if (nowMs !== undefined) readings.push({ whose: `NATS server ${name}`, serverMs: nowMs, ...asked });
+    }
+  }
+  if ("found" in postgres) {
+    const { found, ...asked } = postgres;
+    readings.push({ whose: "PostgreSQL", serverMs: found.clockMs, ...asked });
+  }
+  return readings;
 }

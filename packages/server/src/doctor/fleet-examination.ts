@@ -1,52 +1,63 @@
-/** What the engines of a fleet say of themselves when they are looked at. Nothing in it is a secret. */
+/** What the engines of a fleet say of themselves when they are looked at; see the engines. Nothing in it is a secret. */
 
 export type PostgresExamination = {
-  /** As the server says it, `15.8 (Debian 15.8-0+deb12u1)`. */
   readonly version: string;
-  readonly fsync: boolean;
+  /** 150018 is 15.18. */
+  readonly versionNumber: number;
+  readonly fsync: string;
   /** `on`, `off`, `local`, `remote_write` or `remote_apply`. */
   readonly synchronousCommit: string;
-  readonly fullPageWrites: boolean;
+  readonly fullPageWrites: string;
   readonly walLevel: string;
-  readonly replicationSlots: { readonly max: number; readonly used: number };
+  readonly replicationSlotsMax: number;
+  readonly replicationSlotsUsed: number;
   /** Slots that nobody reads at the moment, with the bytes of write-ahead log that are kept for them. */
   readonly idleSlots: readonly { readonly name: string; readonly keptBytes: number }[];
-  readonly maxConnections: number;
+  readonly connectionsMax: number;
+  readonly connectionsUsed: number;
   /** Empty: commits wait for no standby. */
   readonly synchronousStandbyNames: string;
-  readonly inRecovery: boolean;
-  /** Of the tables that are there; undefined if there are none yet. */
-  readonly schemaVersion: number | undefined;
-  readonly serverClockMs: number;
+  readonly isInRecovery: boolean;
+  /** May this role read the change feed? */
+  readonly mayReplicate: boolean;
+  /** 0: there are no tables of ours yet. */
+  readonly schemaVersion: number;
+  readonly clockMs: number;
 };
 
 export type NatsExamination = {
+  /** The server that answered; without a cluster it is the only one. */
+  readonly connectedTo: { readonly name: string; readonly version: string; readonly cluster: string | undefined };
+  /** Those whose monitoring addresses are named. */
   readonly servers: readonly NatsServerExamination[];
-  /** How many servers the cluster says that it has; 1 without a cluster. */
-  readonly clusterSize: number;
-  /** The streams of the Message Log. None yet before the first machine was started. */
-  readonly log: readonly StreamExamination[];
-  /** The streams under the buckets of leases and connections. */
-  readonly buckets: readonly StreamExamination[];
-  /** That the log was laid out with; undefined if there is none yet, or it does not say. */
-  readonly partitions: number | undefined;
-  readonly serverClockMs: number | undefined;
+  /** Those of the log, and those under the buckets of leases and connections (`KV_…`). None before the first machine was started. */
+  readonly streams: readonly NatsStreamExamination[];
 };
 
 export type NatsServerExamination = {
+  readonly monitorUrl: string;
   readonly name: string;
   readonly version: string;
-  /** How long what is written may wait for its fsync: 0 is `sync_interval: always`. Unknown unless its monitoring address is named. */
-  readonly syncIntervalMs: number | "unknown";
+  /** Whether a write is on the disk before it is answered: `always`, a time such as `120 s`, or `unknown`. */
+  readonly syncInterval: string;
+  readonly nowMs: number | undefined;
 };
 
-export type StreamExamination = {
+export type NatsStreamExamination = {
   readonly name: string;
+  /** Of a stream of the log: its share of the partitions. */
+  readonly subjects: number;
   readonly replicas: number;
-  readonly storage: "file" | "memory";
+  /** Those that are there and not behind. */
+  readonly replicasCurrent: number;
+  readonly storage: string;
   /** What happens to a full one: `new` refuses, `old` forgets. */
-  readonly discard: "new" | "old";
+  readonly discard: string;
   readonly bytes: number;
-  /** Undefined: without a limit of its own. */
-  readonly bytesMax: number | undefined;
+  /** -1: without a limit. */
+  readonly bytesMax: number;
+  /** 0: for ever. */
+  readonly ageMsMax: number;
 };
+
+export const isLogStream = ({ name }: NatsStreamExamination): boolean => !name.startsWith("KV_");

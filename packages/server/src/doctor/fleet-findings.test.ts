@@ -7,44 +7,60 @@ import { checkNats } from "./check-nats.ts";
 import { checkPostgres } from "./check-postgres.ts";
 import { examineFleet } from "./examine-fleet.ts";
 import { acknowledgement, conclusionOf, type Finding } from "./finding.ts";
-import type { NatsExamination, PostgresExamination, StreamExamination } from "./fleet-examination.ts";
+import type { NatsExamination, NatsStreamExamination, PostgresExamination } from "./fleet-examination.ts";
 
 const settings = parseSettings([], {});
 
 const postgres: PostgresExamination = {
-  version: "15.8 (Debian 15.8-0+deb12u1)",
-  fsync: true,
+  version: "15.18 (Debian 15.18-0+deb12u1)",
+  versionNumber: 150_018,
+  fsync: "on",
   synchronousCommit: "on",
-  fullPageWrites: true,
+  fullPageWrites: "on",
   walLevel: "logical",
-  replicationSlots: { max: 10, used: 1 },
+  replicationSlotsMax: 10,
+  replicationSlotsUsed: 1,
   idleSlots: [],
-  maxConnections: 100,
+  connectionsMax: 100,
+  connectionsUsed: 20,
   synchronousStandbyNames: "",
-  inRecovery: false,
+  isInRecovery: false,
+  mayReplicate: true,
   schemaVersion: 1,
-  serverClockMs: 0,
+  clockMs: 0,
 };
 
-const stream: StreamExamination = {
+const stream: NatsStreamExamination = {
   name: "tidings-log-0",
+  subjects: 64,
   replicas: 3,
+  replicasCurrent: 3,
   storage: "file",
   discard: "new",
   bytes: 100 * 1024 ** 2,
   bytesMax: 1024 ** 3,
+  ageMsMax: 14 * 24 * 3_600_000,
 };
+const bucket: NatsStreamExamination = { ...stream, name: "KV_tidings-leases", subjects: 1, discard: "new" };
 
-const server = (name: string, syncIntervalMs: number | "unknown" = 0) => ({ name, version: "2.12.1", syncIntervalMs });
+const server = (name: string, syncInterval = "always", version = "2.12.1") => ({
+  monitorUrl: `http://${name}:8222`,
+  name,
+  version,
+  syncInterval,
+  nowMs: undefined as number | undefined,
+});
 
 const nats: NatsExamination = {
+  connectedTo: { name: "n1", version: "2.12.1", cluster: "garden" },
   servers: [server("n1"), server("n2"), server("n3")],
-  clusterSize: 3,
-  log: [stream],
-  buckets: [{ ...stream, name: "KV_tidings-leases", discard: "new" }],
-  partitions: 64,
-  serverClockMs: 0,
+  streams: [stream, bucket],
 };
+
+/** Of one log and its bucket. */
+const streams = (change: Partial<NatsStreamExamination>): Partial<NatsExamination> => ({
+  streams: [{ ...stream, ...change }, bucket],
+});
 
 /** Those that are not good, a line each. */
 const complaints = (findings: readonly Finding[]): readonly string[] =>
@@ -56,15 +72,15 @@ describe("PostgreSQL", () => {
     expect(checkPostgres(postgres, settings)).toContainEqual({
       level: "good",
       what: "max_connections",
-      says: "100, room for 5 machines with these settings",
+      says: "100 (20 in use), room for 8 machines with these settings",
     });
   });
 
   it.each<[Partial<PostgresExamination>, string]>([
-    [{ version: "14.12" }, "bad: PostgreSQL: 14.12: it must be 15 or newer"],
-    [{ schemaVersion: undefined }, "note: tables: There are none yet: the first machine makes them."],
+    [{ version: "14.12", versionNumber: 140_012 }, "bad: PostgreSQL: 14.12: it must be 15 or newer"],
+    [{ schemaVersion: 0 }, "note: tables: There are none yet: the first machine makes them."],
     [
-      { fsync: false },
+      { fsync: "off" },
       "bad: commits of the database: fsync is off: the loss of power may leave a database that cannot be read",
     ],
     [
@@ -80,17 +96,21 @@ describe("PostgreSQL", () => {
       "note: commits of the database: synchronous_commit is remote_write: " +
         "a standby that takes over may not have fsynced what was acknowledged last",
     ],
-    [{ inRecovery: true }, "bad: recovery: This is a standby: nothing can be written to it. Name the primary."],
+    [{ isInRecovery: true }, "bad: recovery: This is a standby: nothing can be written to it. Name the primary."],
     [
-      { fullPageWrites: false },
+      { fullPageWrites: "off" },
       "bad: full_page_writes: off: after the loss of power a page may be half old, and nothing mends it",
+    ],
+    [
+      { mayReplicate: false },
+      "bad: role: this role may not read the change feed, which notifications follow: ALTER ROLE … REPLICATION",
     ],
     [
       { walLevel: "replica" },
       "bad: wal_level: replica: the change feed, and notifications with it, need wal_level = logical",
     ],
     [
-      { replicationSlots: { max: 4, used: 4 } },
+      { replicationSlotsMax: 4, replicationSlotsUsed: 4 },
       "note: replication slots: 4 of 4 used: a feed that has none yet gets none; raise max_replication_slots",
     ],
     [
@@ -101,7 +121,7 @@ describe("PostgreSQL", () => {
       { idleSlots: [{ name: "old", keptBytes: 20 * 1024 ** 3 }] },
       "bad: replication slot: old keeps 20,480 MiB of write-ahead log and nobody reads it: start what did, or drop it",
     ],
-    [{ maxConnections: 19 }, "bad: max_connections: 19, room for 0 machines with these settings"],
+    [{ connectionsMax: 13 }, "bad: max_connections: 13 (20 in use), room for 0 machines with these settings"],
   ])("%j is complained about", (change, complaint) => {
     expect(complaints(checkPostgres({ ...postgres, ...change }, settings))).toEqual([complaint]);
   });
@@ -129,129 +149,169 @@ describe("NATS", () => {
   it.each<[string, Partial<NatsExamination>, readonly string[]]>([
     [
       "an old server",
-      { servers: [server("n1"), { ...server("n2"), version: "2.9.25" }] },
+      { servers: [server("n1"), server("n2", "always", "2.9.25")] },
       ["bad: NATS: 2.9.25: it must be 2.10 or newer"],
     ],
     [
       "servers of several versions",
-      { servers: [server("n1"), { ...server("n2"), version: "2.10.4" }] },
+      { servers: [server("n1"), server("n2", "always", "2.10.4")] },
       ["note: NATS: 2.12.1, 2.10.4: servers of several versions"],
     ],
     [
-      "fewer servers than replicas",
-      { clusterSize: 1 },
+      "one server where three are to hold the log",
+      { connectedTo: { ...nats.connectedTo, cluster: undefined } },
       ["bad: NATS cluster: one server, and --log-replicas is 3: the log cannot be made so"],
     ],
     [
-      "no log yet",
-      { log: [], buckets: [], partitions: undefined },
-      ["note: partitions of the log: There is no log yet: the first machine makes it."],
+      "a monitoring address that does not answer",
+      { servers: [server("n1"), { ...server("unknown", "unknown", "unknown"), monitorUrl: "http://n9:8222" }] },
+      ["note: NATS monitoring: http://n9:8222 does not answer"],
     ],
+    ["no log yet", { streams: [] }, ["note: partitions of the log: There is no log yet: the first machine makes it."]],
     [
       "a log of other partitions",
-      { partitions: 16 },
+      streams({ subjects: 16 }),
       ["bad: partitions of the log: 16, and --partitions is 64: no machine starts with that; they are fixed"],
     ],
     [
       "fewer replicas than set",
-      { log: [{ ...stream, replicas: 1 }] },
+      streams({ replicas: 1, replicasCurrent: 1 }),
       ["note: replicas: tidings-log-0 has 1, and --log-replicas is 3"],
     ],
     [
       "a bucket of fewer replicas",
-      { buckets: [{ ...stream, name: "KV_leases", replicas: 1 }] },
-      ["note: replicas: KV_leases has 1, and --log-replicas is 3"],
+      { streams: [stream, { ...bucket, replicas: 1, replicasCurrent: 1 }] },
+      ["note: replicas: KV_tidings-leases has 1, and --log-replicas is 3"],
+    ],
+    [
+      "a replica that is away",
+      streams({ replicasCurrent: 2 }),
+      ["note: replicas: tidings-log-0: 2 of 3 are there and up to date"],
+    ],
+    [
+      "most replicas away",
+      streams({ replicasCurrent: 1 }),
+      ["bad: replicas: tidings-log-0: 1 of 3 are there and up to date"],
     ],
     [
       "a log that forgets",
-      { log: [{ ...stream, discard: "old" }] },
+      streams({ discard: "old" }),
       [
-        'bad: a full log: tidings-log-0 forgets its oldest records when it is full, acknowledged ones: its discard policy must be "new"',
+        "bad: a full log: tidings-log-0 forgets its oldest records when it is full, acknowledged ones: " +
+          'its discard policy must be "new"',
       ],
     ],
     [
       "a log without a limit",
-      { log: [{ ...stream, bytesMax: undefined }] },
+      streams({ bytesMax: -1 }),
       ["note: room in the log: tidings-log-0 has no limit: it may fill the disk"],
     ],
     [
       "a log that is nearly full",
-      { log: [{ ...stream, bytes: 900 * 1024 ** 2 }] },
+      streams({ bytes: 900 * 1024 ** 2 }),
       ["note: room in the log: tidings-log-0: 900 of 1,024 MiB; full, it refuses messages"],
     ],
     [
       "a log that is full",
-      { log: [{ ...stream, bytes: 1023 * 1024 ** 2 }] },
+      streams({ bytes: 1023 * 1024 ** 2 }),
       ["bad: room in the log: tidings-log-0: 1,023 of 1,024 MiB; full, it refuses messages"],
+    ],
+    [
+      "a log that keeps a day",
+      streams({ ageMsMax: 24 * 3_600_000 }),
+      [
+        "note: age of records: tidings-log-0 keeps records for 24.0 h: " +
+          "what no worker stores within that time is lost, acknowledged or not",
+      ],
+    ],
+    [
+      "a log that keeps ten minutes",
+      streams({ ageMsMax: 600_000 }),
+      [
+        "bad: age of records: tidings-log-0 keeps records for 0.2 h: " +
+          "what no worker stores within that time is lost, acknowledged or not",
+      ],
     ],
   ])("with %s is complained about", (_, change, expected) => {
     expect(complaints(checkNats({ ...nats, ...change }, settings))).toEqual(expected);
   });
 
   it("with one server is noted where that was asked for", () => {
-    const one = { ...nats, servers: [server("n1")], clusterSize: 1, log: [{ ...stream, replicas: 1 }], buckets: [] };
-    expect(complaints(checkNats(one, parseSettings(["--log-replicas=1"], {})))).toEqual([
+    const alone = {
+      connectedTo: { ...nats.connectedTo, cluster: undefined },
+      servers: [server("n1")],
+      streams: [{ ...stream, replicas: 1, replicasCurrent: 1 }],
+    };
+    expect(complaints(checkNats(alone, parseSettings(["--log-replicas=1"], {})))).toEqual([
       "note: NATS cluster: one server: without it nothing is taken or delivered",
     ]);
+  });
+
+  it("counts the partitions over all streams of the log", () => {
+    const halves = [0, 1].map((index) => ({ ...stream, name: `tidings-log-${index}`, subjects: 32 }));
+    expect(checkNats({ ...nats, streams: [...halves, bucket] }, settings)).toContainEqual({
+      level: "good",
+      what: "partitions of the log",
+      says: "64, in 2 streams",
+    });
   });
 });
 
 describe("an acknowledgement", () => {
-  const twoMinutes = 120_000;
-  const of = (change: Partial<NatsExamination>): string => {
-    const { level, says } = checkAcknowledgement({ ...nats, ...change }, 3);
-    return `${level}: ${says}`;
-  };
+  const survives = "NATS fsyncs always: an acknowledged message survives the loss of power of all machines.";
+  const three = "3 servers hold the log: it goes on without one of them.";
+  const one = "One server holds the log: the loss of its disk loses what was not stored yet.";
+  const unknown = "it is not known whether it survives the loss of power:";
+  const single = { replicas: 1, replicasCurrent: 1 };
 
   it.each<[string, Partial<NatsExamination>, string]>([
-    [
-      "three replicas that fsync always",
-      {},
-      "good: NATS fsyncs always: an acknowledged message survives the loss of power of all machines. " +
-        "3 servers hold the log: it goes on without one of them.",
-    ],
+    ["three replicas that fsync always", {}, `good: ${survives} ${three}`],
     [
       "one replica that fsyncs always",
-      { log: [{ ...stream, replicas: 1 }] },
-      "note: NATS fsyncs always: an acknowledged message survives the loss of power of all machines. " +
-        "One server holds the log: the loss of its disk loses what was not stored yet.",
+      { ...streams(single), connectedTo: { ...nats.connectedTo, cluster: undefined }, servers: [server("n1")] },
+      `note: ${survives} ${one}`,
     ],
     [
       "three replicas that fsync as NATS does by default",
-      { servers: [server("n1", twoMinutes), server("n2", twoMinutes), server("n3", twoMinutes)] },
-      "bad: NOT power-safe: NATS fsyncs every 2m (sync_interval), what was acknowledged since is lost if " +
-        "a majority of the 3 servers that hold it lose power together",
+      { servers: [server("n1", "120 s"), server("n2", "120 s"), server("n3", "120 s")] },
+      "bad: NOT power-safe: n1 fsyncs every 120 s (sync_interval); what was acknowledged since is lost if " +
+        "most of the 3 servers that hold it lose power together",
     ],
     [
       "one replica that fsyncs every ten seconds",
-      { servers: [server("n1", 10_000)], log: [{ ...stream, replicas: 1 }] },
-      "bad: NOT power-safe: NATS fsyncs every 10s (sync_interval), what was acknowledged since is lost if its server loses power",
+      { ...streams(single), servers: [server("n1", "10 s")] },
+      "bad: NOT power-safe: n1 fsyncs every 10 s (sync_interval); what was acknowledged since is lost if its server loses power",
     ],
     [
       "a server among the three that fsyncs late",
-      { servers: [server("n1"), server("n2", "unknown"), server("n3", twoMinutes)] },
-      "bad: NOT power-safe: NATS fsyncs every 2m (sync_interval), what was acknowledged since is lost if " +
-        "a majority of the 3 servers that hold it lose power together",
+      { servers: [server("n1"), server("n2", "unknown"), server("n3", "120 s")] },
+      "bad: NOT power-safe: n3 fsyncs every 120 s (sync_interval); what was acknowledged since is lost if " +
+        "most of the 3 servers that hold it lose power together",
     ],
     [
-      "a server that was not asked",
+      "servers of which nobody was asked",
+      { servers: [] },
+      `note: ${unknown} no server says how it fsyncs; name --nats-monitor-urls. ${three}`,
+    ],
+    [
+      "a server that does not say",
       { servers: [server("n1"), server("n2"), server("n3", "unknown")] },
-      "note: it is not known whether it survives the loss of power: name all servers' --nats-monitor-urls. " +
-        "3 servers hold the log: it goes on without one of them.",
+      `note: ${unknown} only 2 of 3 servers say how it fsyncs; name --nats-monitor-urls. ${three}`,
+    ],
+    [
+      "one server that was asked thrice",
+      { servers: [server("n1"), server("n1"), server("n1")] },
+      `note: ${unknown} only 1 of 3 servers say how it fsyncs; name --nats-monitor-urls. ${three}`,
     ],
     [
       "a log in memory",
-      { log: [{ ...stream, storage: "memory" }] },
+      streams({ storage: "memory" }),
       "bad: tidings-log-0 is kept in memory: the loss of power loses acknowledged messages",
     ],
-    [
-      "no log yet",
-      { log: [] },
-      "good: NATS fsyncs always: an acknowledged message survives the loss of power of all machines. " +
-        "3 servers hold the log: it goes on without one of them.",
-    ],
-  ])("over %s is worth what is said", (_, change, says) => {
-    expect(of(change)).toBe(says);
+    ["no log yet", { streams: [] }, `good: ${survives} ${three}`],
+  ])("over %s is worth what is said", (_, change, expected) => {
+    const { level, says } = checkAcknowledgement({ ...nats, ...change }, settings);
+    expect(`${level}: ${says}`).toBe(expected);
   });
 });
 
@@ -285,10 +345,10 @@ describe("clocks", () => {
 describe("the examination of a fleet", () => {
   it("says first what an acknowledgement is worth, and then everything else", async () => {
     const clock = createManualClock();
-    const serverClockMs = clock.nowMs();
+    const nowMs = clock.nowMs();
     const examiners = {
-      postgres: async () => ({ ...postgres, serverClockMs: serverClockMs + 60_000 }),
-      nats: async () => ({ ...nats, serverClockMs }),
+      postgres: async () => ({ ...postgres, clockMs: nowMs + 60_000 }),
+      nats: async () => ({ ...nats, servers: nats.servers.map((one) => ({ ...one, nowMs })) }),
     };
     const findings = await examineFleet(settings, { examiners, clock });
     expect(findings[0]).toMatchObject({ level: "good", what: acknowledgement });
@@ -299,7 +359,7 @@ describe("the examination of a fleet", () => {
 
   it("says of what does not answer why, and goes on with the other", async () => {
     const examiners = {
-      postgres: async () => postgres,
+      postgres: async () => ({ ...postgres, clockMs: createManualClock().nowMs() }),
       nats: () => Promise.reject(new Error("The servers do not answer.", { cause: new Error("ECONNREFUSED") })),
     };
     const findings = await examineFleet(settings, { examiners, clock: createManualClock() });

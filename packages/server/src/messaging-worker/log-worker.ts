@@ -95,7 +95,10 @@ export function createLogWorker(
   async function lag(): Promise<number> {
     const behind = partitions.partitions.map(async (partition) => {
       const position = holders.get(partition)?.position;
-      return position === undefined ? 0 : Math.max(0, (await fleet.log.end(partition)) - position);
+      if (position === undefined) return 0;
+      const behind = (await fleet.log.end(partition)) - position;
+      // Where nothing is applied yet the first position says nothing: it may be any number.
+      return position === 0 ? Math.min(1, behind) : Math.max(0, behind);
     });
     return (await Promise.all(behind)).reduce((sum, one) => sum + one, 0);
   }

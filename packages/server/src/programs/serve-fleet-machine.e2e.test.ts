@@ -33,7 +33,13 @@ async function machine(roles: string, at?: { port: number }) {
   const databases = Promise.withResolvers<DatabaseEngine>();
   const broker = Promise.withResolvers<BrokerEngine>();
   const arrive = {
-    databases: () => databases.resolve({ stores, image: fleet.image, ...life("databases") }),
+    databases: () =>
+      databases.resolve({
+        stores,
+        image: fleet.image,
+        stats: { commits: 0, appends: 0, waiting: 0 },
+        ...life("databases"),
+      }),
     broker: () => broker.resolve({ ...fleet, ...links, ...life("broker") }),
   };
   const served = serveFleetMachine({

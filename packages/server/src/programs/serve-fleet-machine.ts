@@ -50,13 +50,15 @@ export function serveFleetMachine(options: {
       [databases, broker] = await Promise.all([open(openers.databases), open(openers.broker)]);
       if (databases === undefined || broker === undefined) return undefined;
       const { machines, connections } = broker;
+      const opened = databases;
       const composed = await composeFleetMachine({
         ...options,
         // The waiting door took one if any free one was asked for; the machine stays where it is known by now.
         settings: { ...settings, port: door.port },
-        stores: databases.stores,
+        stores: opened.stores,
+        storeCounts: () => opened.stats,
         links: { deliveries: options.deliveries, machines, connections },
-        fleet: fleetEnginesOf(databases, broker),
+        fleet: fleetEnginesOf(opened, broker),
       });
       if (ending.signal.aborted) return undefined;
       tidings = composed;
