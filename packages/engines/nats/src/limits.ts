@@ -28,7 +28,7 @@ export const logAgeMsDefault = 14 * 24 * 3_600_000;
 export const logStreamsDefault = 3;
 /** A repetition of an append is dropped within this time: much longer than anybody repeats one. */
 export const duplicateMs = 120_000;
-/** Rows of the Connection DB are some 150 bytes in a server's memory: this is nearly a million of them. */
+/** At an estimated 150 bytes for a row of the Connection DB this is nearly a million of them. */
 export const directoryBytesMax = 128 * 1024 * 1024;
 export const leasesBytesMax = 32 * 1024 * 1024;
 /** A record of a machine or a lease that ended so long ago is removed by whoever notices. */
