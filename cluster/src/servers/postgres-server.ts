@@ -40,7 +40,10 @@ export type PostgresOptions = {
   readonly inMemory?: boolean;
 };
 
-/** A PostgreSQL server of its own on the loopback address, as durable as the real thing. Rejects with a sentence where there can be none. */
+/**
+ * A PostgreSQL server of its own on the loopback address, as durable as the real thing. Rejects with a sentence where there can be
+ * none.
+ */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const programs = await postgresFolder();
   const account = serverAccount();
