@@ -1,9 +1,10 @@
 import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { debianProgram } from "@tidings/cluster/servers/debian-program.ts";
 import { freePort } from "@tidings/cluster/servers/free-port.ts";
 import { fileOfDeploy } from "./file-of-deploy.ts";
-import { findProgram, startServer } from "./program.ts";
+import { startServer } from "./program.ts";
 
 export type Behind = {
   readonly sendPorts: readonly [number, number];
@@ -11,23 +12,25 @@ export type Behind = {
 };
 export type Balancer = { readonly url: string; stop(): Promise<void> };
 
+export const findHaproxy = (): Promise<string> => debianProgram({ package: "haproxy", program: "haproxy" });
+export const findNginx = (): Promise<string> => debianProgram({ package: "nginx-light", program: "nginx" });
+
 /** The sample configuration of this repository, as it stands, before the given machines. */
 export async function startHaproxy({ sendPorts, receivePorts }: Behind): Promise<Balancer> {
-  const program = await findProgram("haproxy", { package: "haproxy" });
+  const program = await findHaproxy();
   const port = await freePort();
   const env: Record<string, string> = { TIDINGS_BIND: `127.0.0.1:${port}` };
   for (const [index, to] of sendPorts.entries()) env[`TIDINGS_SEND_${index + 1}`] = `127.0.0.1:${to}`;
   for (const [index, to] of receivePorts.entries()) env[`TIDINGS_RECEIVE_${index + 1}`] = `127.0.0.1:${to}`;
   const url = `http://127.0.0.1:${port}`;
-  // In the foreground, with as many connections as a machine for tests allows files.
-  const args = ["-db", "-n", "2000", "-f", fileOfDeploy("haproxy/tidings.cfg")];
+  const args = ["-db", "-f", fileOfDeploy("haproxy/tidings.cfg")];
   const running = await startServer(program, args, { env, answersAt: `${url}/healthz` });
   return { url, stop: running.stop };
 }
 
 /** The same for nginx, with the two files beside the sample that its reader is told to write. */
 export async function startNginx({ sendPorts, receivePorts }: Behind): Promise<Balancer> {
-  const program = await findProgram("nginx", { package: "nginx-light" });
+  const program = await findNginx();
   const folder = await mkdtemp(join(tmpdir(), "tidings-nginx-"));
   const port = await freePort();
   const upstream = (name: string, ports: readonly number[]): string =>

@@ -1,29 +1,7 @@
 import { execFile, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { promisify } from "node:util";
-import { installDebianPackages, whyNotInstallable } from "@tidings/cluster/servers/debian-package.ts";
 
 const run = promisify(execFile);
-
-/** Where a program is, installed from Debian if that is possible. Rejects with a sentence where it cannot be had. */
-export async function findProgram(program: string, options: { readonly package: string }): Promise<string> {
-  const found = inFolders(program);
-  if (found !== undefined) return found;
-  const reason = whyNotInstallable();
-  if (reason !== undefined) throw new Error(`${program} was not found, and cannot be installed: ${reason}.`);
-  await installDebianPackages([options.package]);
-  const installed = inFolders(program);
-  if (installed === undefined)
-    throw new Error(`The package ${options.package} was installed, but brings no ${program}.`);
-  return installed;
-}
-
-/** A daemon's program is not in everybody's PATH. */
-function inFolders(program: string): string | undefined {
-  const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/usr/bin", "/sbin"];
-  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
-}
 
 export type Outcome = { readonly code: number; readonly output: string };
 
