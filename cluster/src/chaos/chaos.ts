@@ -42,7 +42,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       const [flowingMs] = await Promise.all([flowing, endAfter(fault)]);
       faults.push({ kind, target: fault.target, flowingMs });
       onProgress(
-        `${faults.length}. ${kind} of ${fault.target}: messages flowed again after ${Math.round(flowingMs)} ms (${Math.round(performance.now() - beganMs)} ms in all).`,
+        `${faults.length}. ${kind} of ${fault.target}: messages flowed again after ${Math.round(flowingMs)} ms ` +
+          `(${Math.round(performance.now() - beganMs)} ms in all).`,
       );
       // Whole again before the next one: two at a time are another promise.
       await probes.untilFlowing(patienceMs);

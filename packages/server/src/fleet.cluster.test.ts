@@ -1,7 +1,7 @@
 import { freePort } from "@tidings/cluster/servers/free-port.ts";
 import { type NatsServer, startNats } from "@tidings/cluster/servers/nats-server.ts";
 import { type PostgresServer, startPostgres, whyNoPostgres } from "@tidings/cluster/servers/postgres-server.ts";
-import { withNats } from "@tidings/cluster/servers/with-nats.ts";
+import { withNats } from "@tidings/cluster/servers/testing/with-nats.ts";
 import { type Entry, subprotocol } from "@tidings/protocol";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

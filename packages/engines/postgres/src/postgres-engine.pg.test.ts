@@ -71,7 +71,7 @@ await withPostgres((server) => {
   });
 
   describe("a server that goes away", () => {
-    test("leaves acknowledged messages once and dense, others whole or not at all, and is used again when it is back (G1, G2, G3)", async () => {
+    test("leaves acknowledged messages once and dense, others whole or not, and is used again (G1, G2, G3)", async () => {
       const { url, close } = await openTemporaryEngine(server());
       await close();
       const engine = await openPostgresEngine({ url, clock: createRealTime() });

@@ -24,7 +24,8 @@ export function checkAcknowledgement({ streams, servers, connectedTo }: NatsExam
   if (late !== undefined) {
     const when =
       replicas === 1 ? "its server loses power" : `most of the ${replicas} servers that hold it lose power together`;
-    const says = `NOT power-safe: ${late.name} fsyncs every ${late.syncInterval} (sync_interval); what was acknowledged since is lost if ${when}`;
+    const lost = `what was acknowledged since is lost if ${when}`;
+    const says = `NOT power-safe: ${late.name} fsyncs every ${late.syncInterval} (sync_interval); ${lost}`;
     return { level: "bad", what, says };
   }
   // One that is late is enough to know; that all are in time is known from all of them.
