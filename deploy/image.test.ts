@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, matchesGlob, relative, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { parseSettings, unknownVariables } from "@tidings/server/settings";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { fileOfDeploy } from "./testing/file-of-deploy.ts";
 import { outcomeOf } from "./testing/program.ts";
 
@@ -87,6 +87,7 @@ describe("what the image holds", () => {
     expect(node).toBe("node");
     const env = { PATH: process.env["PATH"], TIDINGS_DATA: join(image, "data"), TIDINGS_PORT: "0" };
     const server = spawn(process.execPath, args, { cwd: image, env, stdio: ["ignore", "pipe", "inherit"] });
+    onTestFinished(() => void server.kill("SIGKILL"));
     const lines = createInterface({ input: server.stdout });
     const [line] = (await once(lines, "line")) as [string];
     const { port } = new URL(/http:\S+/.exec(line)?.[0] ?? "");
