@@ -55,6 +55,7 @@ function register(): void {
       "nats-monitor-urls": [nats.monitorUrl],
       "log-replicas": 1,
       partitions: 8,
+      "log-bytes-max": 256 * 1024 ** 2,
       port: 0,
       "drain-ms": 0,
       "engine-retry-ms-max": 100,

@@ -170,6 +170,7 @@ function openersOf(settings: Settings, { place, log }: { place: FleetPlace; log:
           name: settings.installation,
           partitions: settings.partitions,
           replicas: settings.logReplicas,
+          retention: { bytesMax: settings.logBytesMax, ageMs: settings.logHours * 3_600_000 },
           clock,
           random,
           log,

@@ -168,6 +168,17 @@ export const settingOptions = {
     max: 5,
     help: "NATS servers that hold each record of the Message Log. Fewer than 3 is asked for, never assumed.",
   }),
+  logBytesMax: integer({
+    default: 8 * 1024 ** 3,
+    min: 64 * 1024 ** 2,
+    help: "Room of the Message Log in NATS, fixed when it is made; a full log refuses messages. Each replica's server needs as much.",
+  }),
+  logHours: integer({
+    default: 14 * 24,
+    min: 1,
+    max: 10_000,
+    help: "How long the Message Log keeps records, stored or not: what no worker stores within it is lost.",
+  }),
   engineRetryMsMax: integer({
     default: 10_000,
     min: 100,
