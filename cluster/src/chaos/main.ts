@@ -49,6 +49,8 @@ async function run(): Promise<number> {
   };
   tell(`Logs are in ${folder}.`);
   let fleet: Fleet | undefined;
+  // What we started is killed when we end, however that is.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(interrupted));
   try {
     fleet = await startFleet({
       folder,
@@ -131,3 +133,5 @@ function samples(): string[] {
     .filter((name) => name.endsWith(".txt"))
     .map((name) => join(folder, name));
 }
+
+const interrupted = 130;
