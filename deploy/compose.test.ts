@@ -258,6 +258,9 @@ function describeSecrets(): void {
           cluster: { name: "tidings", urls: ["nats1:6222", "nats2:6222", "nats3:6222"] },
           jetstream: { config: { sync_always: true } },
         });
+        // The room for the Message Log is asked for when it is made, and refused if it is not there.
+        const { max_storage: room } = (varz as { jetstream: { config: { max_storage: number } } }).jetstream.config;
+        expect(room).toBeGreaterThan(parseSettings([], {}).logBytesMax);
       });
     });
   });

@@ -52,7 +52,7 @@ export async function startServer(
     if (failure !== undefined || child.exitCode !== null) {
       throw new Error(`${program} did not start.\n${said.join("")}`, { cause: failure });
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setImmediate(resolve));
   }
   return {
     async stop() {
