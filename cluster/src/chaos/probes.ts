@@ -205,4 +205,4 @@ async function persist<Answer>(attempt: () => Promise<Answer>): Promise<Answer> 
 
 /** How long a round waits before everybody speaks again. */
 const roundMsMax = 200;
-const pageMax = 500;
+const pageMax = 200;
