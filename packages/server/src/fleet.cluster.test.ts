@@ -98,6 +98,7 @@ function register(): void {
   ): Promise<{ code: number | null; findings: readonly Finding[]; all: string }> {
     const ran = start("doctor", "--json", ...args);
     const code = await ran.exited;
+    expect(ran.log).toEqual([]);
     const { findings } = JSON.parse(ran.said.join("\n")) as { findings: Finding[] };
     return { code, findings, all: [...ran.said, ...ran.log].join("\n") };
   }

@@ -38,10 +38,14 @@ export async function examinePostgres(url: string): Promise<PostgresExamination>
   client.on("error", () => undefined);
   try {
     await client.connect();
-    const { rows } = await client.query<PostgresExamination>(examine);
+    const { rows } = await client.query<Omit<PostgresExamination, "idleSlots"> & { readonly idleSlots: string }>(
+      examine,
+    );
     const [found] = rows;
     if (found === undefined) throw new Error("PostgreSQL answered with nothing.");
-    return { ...found, schemaVersion: await schemaVersionOf(client) };
+    // Our types leave JSON as the text that it is.
+    const idleSlots = JSON.parse(found.idleSlots) as PostgresExamination["idleSlots"];
+    return { ...found, idleSlots, schemaVersion: await schemaVersionOf(client) };
   } catch (error) {
     throw isOutage(error) ? unavailable(error) : error;
   } finally {
