@@ -171,7 +171,11 @@ function register(): void {
         says: expect.stringContaining("survives the loss of power of all machines"),
       });
       expect(sound.findings).toContainEqual(
-        expect.objectContaining({ level: "good", what: "partitions of the log", says: "8, in 4 streams" }),
+        expect.objectContaining({
+          level: "good",
+          what: "partitions of the log",
+          says: expect.stringMatching(/^8, in \d streams$/),
+        }),
       );
       expect(sound.findings).toContainEqual(expect.objectContaining({ level: "good", what: "clock of PostgreSQL" }));
       const other = await doctor("--partitions=16", "--nats-monitor-urls=,");
