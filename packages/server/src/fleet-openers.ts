@@ -1,6 +1,7 @@
 import type {
   ConnectionDirectory,
   FleetEngines,
+  Inquiry,
   Leases,
   LogImage,
   MachineLink,
@@ -31,6 +32,8 @@ export type BrokerEngine = OpenedEngine & {
   readonly leases: Leases;
   readonly machines: MachineLink;
   readonly connections: ConnectionDirectory;
+  /** How machines ask each other what only they know; without it `explain` knows one machine only. */
+  readonly ask?: Inquiry;
 };
 
 export type OpenedEngine = {

@@ -120,6 +120,9 @@ function register(): void {
       expect((await call(messages, { message_id: "m1", text: "The tomatoes are ripe" }, ann)).status).toBe(200);
       const delivered = await nextMessage(socket);
       expect(delivered).toMatchObject({ text: "The tomatoes are ripe" });
+      // Asked at the one, answered with what the other knows.
+      const explained = await call(`${doors}/operator/explain`, { user: "ben", message: "m1" });
+      expect(explained.body).toMatchObject({ conclusion: { code: "written" } });
 
       for (const url of [doors, sockets]) expect((await call(`${url}/readyz`)).body).toEqual({ status: "ready" });
       const metrics = await (await fetch(`${sockets}/metrics`)).text();

@@ -49,7 +49,7 @@ export function serveFleetMachine(options: {
     try {
       [databases, broker] = await Promise.all([open(openers.databases), open(openers.broker)]);
       if (databases === undefined || broker === undefined) return undefined;
-      const { machines, connections } = broker;
+      const { machines, connections, ask } = broker;
       const opened = databases;
       const composed = await composeFleetMachine({
         ...options,
@@ -59,6 +59,7 @@ export function serveFleetMachine(options: {
         storeCounts: () => opened.stats,
         links: { deliveries: options.deliveries, machines, connections },
         fleet: fleetEnginesOf(opened, broker),
+        ...(ask !== undefined && { inquiry: ask }),
       });
       if (ending.signal.aborted) return undefined;
       tidings = composed;
