@@ -2,6 +2,7 @@ export * from "./invariant.ts";
 export * from "./manual-clock.ts";
 export * from "./ports/index.ts";
 export * from "./rules/apply-membership-changes.ts";
+export * from "./rules/archive-keys.ts";
 export * from "./rules/encode-entry.ts";
 export * from "./rules/group-rules.ts";
 export * from "./rules/names.ts";

@@ -1,4 +1,5 @@
 export * from "./account-store.ts";
+export * from "./archive.ts";
 export * from "./change-feed.ts";
 export * from "./clock.ts";
 export * from "./delivery.ts";
