@@ -116,7 +116,8 @@ export class BatchStorage {
 /** A head moved, a partition changed, or a key or a conversation is there already (a unique index says so). */
 const isOvertaken = (error: unknown): boolean => ["TD003", "23505"].includes(sqlState(error) ?? "");
 
-async function loadHeads(
+/** Adds the heads of conversations; one without entries gets the key that it will have. */
+export async function loadHeads(
   query: Query,
   conversations: readonly ConversationId[],
   into: Map<ConversationId, KnownHead>,
@@ -159,7 +160,12 @@ export async function findStored(
   return found;
 }
 
-async function storeDecided(query: Query, { entries, changed }: DecidedBatch, place?: LogPlace): Promise<void> {
+/** Stores a batch as it was decided. Rejects with TD003 or 23505, and stores nothing, if it was decided on what is not so. */
+export async function storeDecided(
+  query: Query,
+  { entries, changed }: Pick<DecidedBatch, "entries" | "changed">,
+  place?: LogPlace,
+): Promise<void> {
   // One order for everybody, so that two batches that meet do not wait for each other.
   const inOrder = [...changed].sort((a, b) => a.now.key - b.now.key);
   const moved = inOrder.filter(({ before }) => before.head > 0);

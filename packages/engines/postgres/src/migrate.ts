@@ -47,7 +47,7 @@ export async function schemaVersion(client: Client): Promise<number> {
 }
 
 /** A connection of its own, whose statements may take as long as they take; the lock ends with it. */
-async function withSetupConnection(url: string, work: (client: Client) => Promise<void>): Promise<void> {
+export async function withSetupConnection(url: string, work: (client: Client) => Promise<void>): Promise<void> {
   const settings = connectionSettings(url);
   const client = new Client({ ...settings, options: `${settings.options} -c statement_timeout=0`, query_timeout: 0 });
   // Whatever ends the connection also rejects the statement under way.

@@ -3,6 +3,7 @@ import { AppendQueue } from "./append-queue.ts";
 import { BatchStorage } from "./batch-storage.ts";
 import { connectionsMaxDefault, Database, type EngineLog } from "./database.ts";
 import { makeRoom, migrate } from "./migrate.ts";
+import { refuseHalfCopied } from "./half-copied.ts";
 import { createPostgresAccountStore } from "./postgres-account-store.ts";
 import { createPostgresChangeFeed } from "./postgres-change-feed.ts";
 import { createPostgresGroupStore, createPostgresMembershipIndex } from "./postgres-group-store.ts";
@@ -42,8 +43,14 @@ const roomEveryMs = 10 * 60_000;
  * `unavailable` meanwhile.
  */
 export async function openPostgresEngine(options: PostgresEngineOptions): Promise<PostgresEngine> {
+  await migrate(options.url, options.log ?? silent);
+  await refuseHalfCopied(options.url);
+  return createPostgresEngine(options);
+}
+
+/** The engine on tables that are there, whoever else has something to do with them. */
+export function createPostgresEngine(options: PostgresEngineOptions): PostgresEngine {
   const { url, clock, log = silent, connectionsMax = connectionsMaxDefault } = options;
-  await migrate(url, log);
   const db = new Database({ url, clock, log, connectionsMax });
   const storage = new BatchStorage(db);
   const queue = new AppendQueue(storage);

@@ -1,3 +1,4 @@
+import { ArchiveRefusedError } from "@tidings/core";
 import { TidingsError } from "@tidings/protocol";
 import { DatabaseError } from "pg";
 
@@ -23,7 +24,7 @@ export const isRepeatable = (error: unknown): boolean => repeatable.has(sqlState
  */
 export function isOutage(error: unknown): boolean {
   const state = sqlState(error);
-  if (state === undefined) return !(error instanceof TidingsError);
+  if (state === undefined) return !(error instanceof TidingsError || error instanceof ArchiveRefusedError);
   return state === insufficientPrivilege || !(faults.has(state.slice(0, 2)) || state.startsWith("TD"));
 }
 

@@ -237,6 +237,15 @@ export const migrations: readonly string[] = [
       SELECT x.place, x.number FROM numbered x ORDER BY x.place;
   END $$;
   `,
+  // An installation that is copied in, or was (decision 24): which one, in which state, and whether all of it is there.
+  `
+  CREATE TABLE archive_source (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    origin text NOT NULL,
+    state text NOT NULL,
+    finished boolean NOT NULL
+  );
+  `,
 ];
 
 /** Of everything that is ours, so that a database can be shared with other programs. */
