@@ -1,6 +1,6 @@
 export * from "./contract-case.ts";
 export * from "./archive-contracts.ts";
-export { fillInstallation, messageIdOf } from "./fill-installation.ts";
+export { type Filled, fillInstallation, messageIdOf } from "./fill-installation.ts";
 export * from "./installation.ts";
 export * from "./durability.ts";
 export * from "./link-contracts.ts";
@@ -12,5 +12,5 @@ export { signUpOverWire } from "./wire-system.ts";
 export * from "./testing/broken-engines.ts";
 export * from "./testing/broken-fleets.ts";
 export { openMemoryDisk, openMemoryFleetDisk } from "./testing/memory-disk.ts";
-export { allRecords, copyArchive, readArchive } from "./read-archive.ts";
+export { type ArchiveContent, readArchive } from "./read-archive.ts";
 export { messageDraft } from "./samples.ts";

@@ -1,6 +1,6 @@
 import type { Links } from "@tidings/core";
 import { createMemoryLinks } from "@tidings/engine-memory";
-import { backupSqlite, examineSqlite, openSqliteEngine } from "@tidings/engine-sqlite";
+import { backupSqlite, examineSqlite, openSqliteArchive, openSqliteEngine } from "@tidings/engine-sqlite";
 import { TidingsError } from "@tidings/protocol";
 import type { Logger } from "pino";
 import { composeTidings } from "./compose.ts";
@@ -9,18 +9,19 @@ import { examineEmbedded, noDataFolder } from "./doctor/examine-embedded.ts";
 import { examineFleet, type FleetExaminers } from "./doctor/examine-fleet.ts";
 import { conclusionOf, findingLines } from "./doctor/finding.ts";
 import type { FleetOpeners } from "./fleet-openers.ts";
+import { runMigration } from "./migrate/run-migration.ts";
 import type { Tracing } from "./observing/tracing.ts";
 import { serveFleetMachine } from "./programs/serve-fleet-machine.ts";
 import type { Served } from "./programs/served.ts";
 import { takeFlag, takeOption } from "./programs/take-option.ts";
 import { findDataFolder, openDataFolder } from "./real/data-folder.ts";
-import { endOnSignals, endWithParent } from "./real/end-of-process.ts";
+import { abortedBySignals, endOnSignals, endWithParent } from "./real/end-of-process.ts";
 import { createLog } from "./real/log.ts";
 import { createRealClock } from "./real/real-clock.ts";
 import { createRealRandom } from "./real/real-random.ts";
-import { createSecretHider } from "./secrets.ts";
+import { createSecretHider, secretsOfUrl } from "./secrets.ts";
 import { drawMachineId } from "./receive-service/receive-service.ts";
-import { type FleetPlace, fleetPlaceOf, secretsOf } from "./settings-fleet.ts";
+import { databaseUrlOf, type FleetPlace, fleetPlaceOf, secretsOf } from "./settings-fleet.ts";
 import { parseSettings, type Settings, SettingsError, settingsHelp, unknownVariables } from "./settings.ts";
 
 /**
@@ -29,10 +30,12 @@ import { parseSettings, type Settings, SettingsError, settingsHelp, unknownVaria
  */
 const usage = `Usage: tidings serve|doctor [options]
        tidings backup --to FILE [options]
+       tidings migrate --data DIR --database-url URL [--json]
 
   serve    run Tidings, or a machine of a fleet where PostgreSQL and NATS are named
   doctor   say what an acknowledgement is worth here, and what is amiss
   backup   copy the database into FILE, also while it is served
+  migrate  copy an embedded server's installation into PostgreSQL; run again, it goes on
 
 Options:
 ${settingsHelp()}
@@ -71,6 +74,8 @@ async function main(): Promise<number> {
       return await doctor(takeFlag(argv, "--json"));
     case "backup":
       return await backup();
+    case "migrate":
+      return await migrate(takeFlag(argv, "--json"));
     default:
       throw new SettingsError([`There is no command ${JSON.stringify(command)}.`]);
   }
@@ -237,6 +242,22 @@ async function backup(): Promise<number> {
   if (!quiet && process.stderr.isTTY) process.stderr.write("\n");
   console.log(`Copied to ${to}`);
   return exitCodes.done;
+}
+
+async function migrate({ given: json, rest }: { given: boolean; rest: string[] }): Promise<number> {
+  const settings = parseSettings(rest, process.env);
+  const databaseUrl = databaseUrlOf(settings);
+  hideSecrets = createSecretHider(secretsOfUrl(databaseUrl));
+  const log = createLog({ level: settings.logLevel, hide: hideSecrets, context: {} });
+  return await runMigration({
+    ...{ settings, databaseUrl, json, clock, random, log },
+    links: createMemoryLinks({ clock }),
+    openSource: openSqliteArchive,
+    openTarget: async (url) => (await import("@tidings/engine-postgres")).openPostgresArchive({ url, clock }),
+    print: (line) => console.log(hideSecrets(line)),
+    note: (line) => console.error(hideSecrets(line)),
+    signal: abortedBySignals(),
+  });
 }
 
 /** What the operating system refused: an address in use, a folder that is not ours. */

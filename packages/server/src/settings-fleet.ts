@@ -28,6 +28,7 @@ export function fleetPlaceOf(
   readText: (path: string) => string = (path) => readFileSync(path, "utf8"),
 ): FleetPlace | undefined {
   const problems: string[] = [];
+  const readSecret = createSecretReader(readText, problems);
   const hasDatabase = settings.databaseUrl !== undefined || settings.databaseUrlFile !== undefined;
   const hasNats = settings.natsServers.length > 0;
   if (!hasDatabase && !hasNats) {
@@ -41,24 +42,10 @@ export function fleetPlaceOf(
   if (settings.logReplicas % 2 === 0) {
     problems.push("--log-replicas must be 1, 3 or 5: an even number costs a server and outlives no further loss.");
   }
-  const databaseUrl = readDatabaseUrl();
+  const databaseUrl = findDatabaseUrl(settings, { problems, readSecret });
   const natsCredentials = readCredentials();
   if (problems.length > 0) throw new SettingsError(problems);
   return { databaseUrl, natsServers: settings.natsServers, natsCredentials };
-
-  function readDatabaseUrl(): string {
-    const { databaseUrl: url, databaseUrlFile: file } = settings;
-    if (url !== undefined && file !== undefined) {
-      problems.push("--database-url and --database-url-file name the same thing; give one of them.");
-    }
-    if (url !== undefined || file === undefined) return url ?? "";
-    const text = readSecret(file);
-    // What is empty or could not be read is said already.
-    if (text !== "" && !isPostgresUrl(text)) {
-      problems.push(`${file} must hold an address like postgres://user@host:5432/database.`);
-    }
-    return text;
-  }
 
   function readCredentials(): NatsCredentials {
     const { natsCredentialsFile, natsUserFile, natsPasswordFile } = settings;
@@ -74,8 +61,37 @@ export function fleetPlaceOf(
       ...(natsPasswordFile !== undefined && { password: readSecret(natsPasswordFile) }),
     };
   }
+}
 
-  function readSecret(file: string): string {
+/** The address of PostgreSQL in settings, for who needs nothing else of a fleet; undefined where none is named. Throws a SettingsError. */
+export function databaseUrlOf(settings: Settings): string | undefined {
+  const problems: string[] = [];
+  const readSecret = createSecretReader((path) => readFileSync(path, "utf8"), problems);
+  const url = findDatabaseUrl(settings, { problems, readSecret });
+  if (problems.length > 0) throw new SettingsError(problems);
+  return url === "" ? undefined : url;
+}
+
+/** Empty if there is none; what is amiss goes to `problems`. */
+function findDatabaseUrl(
+  { databaseUrl: url, databaseUrlFile: file }: Settings,
+  { problems, readSecret }: { problems: string[]; readSecret: (file: string) => string },
+): string {
+  if (url !== undefined && file !== undefined) {
+    problems.push("--database-url and --database-url-file name the same thing; give one of them.");
+  }
+  if (url !== undefined || file === undefined) return url ?? "";
+  const text = readSecret(file);
+  // What is empty or could not be read is said already.
+  if (text !== "" && !isPostgresUrl(text)) {
+    problems.push(`${file} must hold an address like postgres://user@host:5432/database.`);
+  }
+  return text;
+}
+
+/** Reads files with one secret each; what is amiss goes to `problems`, and the secret is empty then. */
+function createSecretReader(readText: (path: string) => string, problems: string[]): (file: string) => string {
+  return (file) => {
     try {
       const text = readText(file).trim();
       if (text === "") problems.push(`${file} is empty.`);
@@ -84,7 +100,7 @@ export function fleetPlaceOf(
       problems.push(`${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? "unknown error"}.`);
       return "";
     }
-  }
+  };
 }
 
 /** What nobody may see of it. */

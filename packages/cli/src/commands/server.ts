@@ -18,5 +18,6 @@ export function addServerCommands(program: Command, onExit: (exitCode: number) =
 const serverCommands = [
   ["serve", "Start a server here. See tidings serve --help."],
   ["backup", "Copy the data of a server, also while it runs. See tidings backup --help."],
+  ["migrate", "Copy a server's data into PostgreSQL, for a fleet. See tidings migrate --help."],
   ["doctor", "Examine a server's data and settings. See tidings doctor --help."],
 ] as const;

@@ -27,4 +27,12 @@ export function endWithParent(): void {
   process.channel?.unref();
 }
 
+/** Aborts at the first signal that asks the process to end: for work that ends in order by itself. */
+export function abortedBySignals(): AbortSignal {
+  const interrupted = new AbortController();
+  const abort = (): void => interrupted.abort();
+  process.once("SIGINT", abort).once("SIGTERM", abort);
+  return interrupted.signal;
+}
+
 const signalEchoMs = 1_000;
