@@ -256,7 +256,7 @@ async function migrate({ given: json, rest }: { given: boolean; rest: string[] }
     openTarget: async (url) => (await import("@tidings/engine-postgres")).openPostgresArchive({ url, clock }),
     print: (line) => console.log(hideSecrets(line)),
     note: (line) => console.error(hideSecrets(line)),
-    signal: abortedBySignals(),
+    signal: abortedBySignals(clock),
   });
 }
 

@@ -140,7 +140,9 @@ function describeMigration(): void {
             pieces.map(({ conversation, entries }) => ({
               conversation,
               entries: entries.map((entry) =>
-                conversation === group && entry.seq === 9 ? { ...entry, json: entry.json.replace("Line", "Lime") } : entry,
+                conversation === group && entry.seq === 9
+                  ? { ...entry, json: entry.json.replace("Line", "Lime") }
+                  : entry,
               ),
             })),
           ),

@@ -81,7 +81,8 @@ type Taken = { readonly conversation: string; readonly seq: number };
 
 /** Two people talk: what they have of it, and what they are told, as their programs keep it. */
 async function talk(url: string) {
-  const signUp = (name: string) => call<Person>(url, { path: "/v1/accounts", body: { name, password: "correct horse" } });
+  const signUp = (name: string) =>
+    call<Person>(url, { path: "/v1/accounts", body: { name, password: "correct horse" } });
   const [ann, bob] = [await signUp("ann.of.before"), await signUp("bob.of.before")];
   const group = await call<{ conversation: string }>(url, {
     ...{ token: ann.token, path: "/v1/groups", body: { name: "Before", visibility: "public" } },
@@ -127,7 +128,9 @@ async function goOn(url: string, before: Awaited<ReturnType<typeof talk>>): Prom
 
     const synced = await sync();
     expect(synced.status).toBe("complete");
-    expect(synced.conversations.find((one) => one.conversation === conversation)?.entries?.map(({ seq }) => seq)).toEqual([third.seq]);
+    expect(
+      synced.conversations.find((one) => one.conversation === conversation)?.entries?.map(({ seq }) => seq),
+    ).toEqual([third.seq]);
     const mentions = synced.notified;
     expect(mentions).toBe(2);
     expect(await say("first")).toMatchObject({ seq: first.seq });
@@ -137,7 +140,11 @@ async function goOn(url: string, before: Awaited<ReturnType<typeof talk>>): Prom
     // The notifier has come to the newest message: what it had to say of older ones, it would have said before.
     const notified = async (): Promise<number[]> => {
       const path = "/v1/notifications?after=0";
-      const { items } = await call<{ items: { n: number; seq: number }[] }>(served, { token: bob.token, method: "GET", path });
+      const { items } = await call<{ items: { n: number; seq: number }[] }>(served, {
+        token: bob.token,
+        method: "GET",
+        path,
+      });
       return items.map(({ seq }) => seq);
     };
     await vi.waitUntil(async () => (await notified()).includes(fourth.seq), { timeout: 30_000 });

@@ -11,6 +11,7 @@ import {
 import type { Logger } from "pino";
 import { noDataFolder } from "../doctor/examine-embedded.ts";
 import { findDataFolder } from "../real/data-folder.ts";
+import { interruptedCode } from "../real/end-of-process.ts";
 import { type Settings, SettingsError } from "../settings.ts";
 import { migrate, type MigrationStep, type MigrationSummary } from "./migrate.ts";
 
@@ -30,7 +31,7 @@ export type MigrationProgram = {
   readonly signal: AbortSignal;
 };
 
-const exitCodes = { done: 0, failed: 1, interrupted: 130 } as const;
+const exitCodes = { done: 0, failed: 1, interrupted: interruptedCode } as const;
 
 /** The command `tidings migrate`: says how far it is, and how it ended. Resolves with the exit code. */
 export async function runMigration(program: MigrationProgram): Promise<number> {

@@ -27,12 +27,19 @@ export function endWithParent(): void {
   process.channel?.unref();
 }
 
-/** Aborts at the first signal that asks the process to end: for work that ends in order by itself. */
-export function abortedBySignals(): AbortSignal {
+/** Aborts at the first signal that asks the process to end, for work that ends in order by itself; the second one ends at once. */
+export function abortedBySignals(clock: Clock): AbortSignal {
   const interrupted = new AbortController();
-  const abort = (): void => interrupted.abort();
-  process.once("SIGINT", abort).once("SIGTERM", abort);
+  let firstMs: number | undefined;
+  const onSignal = (): void => {
+    if (firstMs !== undefined && clock.monotonicMs() - firstMs >= signalEchoMs) process.exit(interruptedCode);
+    firstMs ??= clock.monotonicMs();
+    interrupted.abort();
+  };
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   return interrupted.signal;
 }
 
+/** 128 and the number of SIGINT, as shells have it. */
+export const interruptedCode = 130;
 const signalEchoMs = 1_000;

@@ -18,11 +18,12 @@ export function runProgram(
   end?: { readonly at: RegExp; readonly by: NodeJS.Signals },
 ): Promise<EndedProcess> {
   const child = spawn(process.execPath, [program, ...argv], { stdio: ["ignore", "pipe", "pipe"] });
+  let hasEnded = false;
   const [out, notes]: [string[], string[]] = [[], []];
   createInterface(child.stdout).on("line", (line) => out.push(line));
   createInterface(child.stderr).on("line", (line) => {
     notes.push(line);
-    if (end?.at.test(line)) child.kill(end.by);
+    if (!hasEnded && end?.at.test(line)) hasEnded = child.kill(end.by);
   });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
