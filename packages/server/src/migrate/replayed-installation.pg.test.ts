@@ -17,7 +17,7 @@ import { parseSettings } from "../settings.ts";
 import { runProgram, whileServed } from "./testing/migration-process.ts";
 import { call, type Synced } from "./testing/wire-client.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 900_000 });
 const clock = createRealClock();
 const repository = fileURLToPath(new URL("../../../../", import.meta.url));
 
@@ -37,11 +37,11 @@ function testReplayed(): void {
     if (data !== undefined) await rm(data, { recursive: true, force: true });
   });
 
-  test("a replayed installation, killed twice in the middle, ends equal, and its clients go on where they were (G1, G2, G6, G9)", async () => {
+  test("a replayed installation, copied and killed twice, ends equal; its clients go on (G1, G2, G6, G9)", async () => {
     const url = await server.createDatabase("replayed");
     const before = await whileServed(data, talk);
     const engine = await openSqliteEngine({ file: join(data, "tidings.db"), clock });
-    await fillInstallation(engine.stores, { groups: 4, messages: 400 });
+    await fillInstallation(engine.stores, { groups: 4, messages: 500 });
     await engine.drain();
     await engine.stop();
 
@@ -161,11 +161,10 @@ async function goOn(url: string, before: Awaited<ReturnType<typeof talk>>): Prom
   }
 }
 
-/** Replays the conversations of the repository on a server that is stopped then, and whose data stay. */
+/** Replays a conversation of the repository on a server that is stopped then, and whose data stay. */
 async function replay(): Promise<string> {
-  const samples = join(repository, "packages/cli/samples/irc");
-  const files = ["ubuntu-2004-12-25.train-c.txt", "ubuntu-2011-08-17.train-a.txt"].map((file) => join(samples, file));
-  const argv = [join(repository, "packages/cli/bin/tidings.mjs"), "replay", ...files, "--keep", "--json"];
+  const file = join(repository, "packages/cli/samples/irc/ubuntu-2004-12-25.train-c.txt");
+  const argv = [join(repository, "packages/cli/bin/tidings.mjs"), "replay", file, "--keep", "--json"];
   const child = spawn(process.execPath, argv, { stdio: ["ignore", "ignore", "pipe"] });
   let notes = "";
   child.stderr.on("data", (chunk: Buffer) => {
