@@ -15,6 +15,8 @@ export function createMemoryGroupStore(): { readonly groups: GroupStore; readonl
   const records = new Map<ConversationId, GroupRecord>();
   const members = new Map<ConversationId, Members>();
   const conversations = new Map<UserId, Set<ConversationId>>();
+  /** How many of them the user is an active member of. */
+  const activeCounts = new Map<UserId, number>();
 
   const membersOf = (conversation: ConversationId): Members => {
     const known = members.get(conversation) ?? { byUser: new Map(), sorted: undefined };
@@ -24,6 +26,8 @@ export function createMemoryGroupStore(): { readonly groups: GroupStore; readonl
   const store = (conversation: ConversationId, user: UserId, membership: Membership | undefined): void => {
     const known = membersOf(conversation);
     known.sorted = undefined;
+    const more = Number(membership?.state === "active") - Number(known.byUser.get(user)?.state === "active");
+    activeCounts.set(user, (activeCounts.get(user) ?? 0) + more);
     if (membership === undefined) {
       known.byUser.delete(user);
       conversations.get(user)?.delete(conversation);
@@ -84,12 +88,7 @@ export function createMemoryGroupStore(): { readonly groups: GroupStore; readonl
         return [group === undefined ? { membership } : { membership, group }];
       });
     },
-    async conversationCounts(users) {
-      return users.map((user) => {
-        const own = [...(conversations.get(user) ?? [])];
-        return own.filter((one) => members.get(one)?.byUser.get(user)?.state === "active").length;
-      });
-    },
+    conversationCounts: async (users) => users.map((user) => activeCounts.get(user) ?? 0),
   };
   return { groups, memberships };
 }

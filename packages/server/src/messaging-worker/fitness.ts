@@ -30,16 +30,14 @@ export class Fitness {
   #isReached(signal: AbortSignal): Promise<boolean> {
     const { fleet, clock, leaseMs } = this.#options;
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    // Ends also with the signal.
-    const waited = new AbortController();
-    void clock.sleep(leaseMs, AbortSignal.any([signal, waited.signal])).then(() => resolve(false));
-    Promise.all([fleet.image.position(0), fleet.log.end(0)])
-      .then(
-        () => resolve(true),
-        () => resolve(false),
-      )
-      .finally(() => waited.abort());
-    return promise;
+    const giveUp = (): void => resolve(false);
+    const cancel = clock.after(leaseMs, giveUp);
+    signal.addEventListener("abort", giveUp, { once: true });
+    Promise.all([fleet.image.position(0), fleet.log.end(0)]).then(() => resolve(true), giveUp);
+    return promise.finally(() => {
+      cancel();
+      signal.removeEventListener("abort", giveUp);
+    });
   }
 }
 
