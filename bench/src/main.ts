@@ -32,6 +32,9 @@ Measures Tidings beside peers and floors, in turn and in one run; about five min
   --help
 `;
 
+// Servers that were started are killed when this process ends, however it does.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
+
 try {
   const values = readArguments();
   if (values.help) process.stdout.write(help);
