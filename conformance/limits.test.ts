@@ -236,6 +236,17 @@ describe("of one machine or address,", () => {
     throw new Error("There was no room for a connection.");
   }
 
+  async function userWhenThereIsRoom(): Promise<Awaited<ReturnType<ReturnType<typeof tidings>["user"]>>> {
+    for (let n = 0; n < attemptsMax; n += 1) {
+      try {
+        return await tidings().user();
+      } catch (error) {
+        if (!String(error).includes("too-many-connections")) throw error;
+      }
+    }
+    throw new Error("There was no room for a request.");
+  }
+
   test("no more connections that say nothing", async () => {
     const sockets = await Promise.all(Array.from({ length: pendingMax + 1 }, () => connectTo(tidings().port)));
     const answer = await Promise.race(sockets.map(readToEnd));
@@ -249,9 +260,9 @@ describe("of one machine or address,", () => {
   });
 
   test("no more sessions than the machine may have", async () => {
-    const user = await tidings().user();
+    const user = await userWhenThereIsRoom();
     for (let n = 2; n < sessionsMax; n += 1) {
-      const socket = await open(tidings().port);
+      const socket = await openWhenThereIsRoom();
       socket.send({ type: "hello", token: user.token, have: {}, resume: true });
       await socket.next("welcome");
     }
@@ -259,7 +270,7 @@ describe("of one machine or address,", () => {
   });
 
   test("no more first sessions in a second than are admitted; who was here before is", async () => {
-    const user = await tidings().user();
+    const user = await userWhenThereIsRoom();
     const sockets = await Promise.all(Array.from({ length: 7 }, openWhenThereIsRoom));
     for (const socket of sockets) socket.send({ type: "hello", token: user.token, have: {} });
     const outcomes = await Promise.all(

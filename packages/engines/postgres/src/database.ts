@@ -59,6 +59,8 @@ export class Database {
     this.#log = log;
     this.#pool = new Pool({ ...connectionSettings(url), max: connectionsMax });
     // Of connections that nobody uses at the moment; they leave the pool by themselves.
+    // What says that a connection is ready and what says that its server dies may come in one piece: then nobody listens yet.
+    this.#pool.on("connect", (client) => client.on("error", () => undefined));
     this.#pool.on("error", (error) => log.warn({ err: error }, "A connection to PostgreSQL was lost."));
   }
 
