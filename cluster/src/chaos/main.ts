@@ -55,7 +55,7 @@ async function run(): Promise<number> {
     fleet = await startFleet({
       folder,
       canCut: true,
-      flags: loadFlags,
+      flags: values.rolling ? [...loadFlags, gentleDrain] : loadFlags,
       onProgress: (what) => tell(`Starting ${what}.`),
     });
     const files = positionals.length > 0 ? positionals : samples();
@@ -135,3 +135,5 @@ function samples(): string[] {
 }
 
 const interrupted = 130;
+/** Where others take the sessions over, they go one by one. */
+const gentleDrain = "--drain-ms=20000";
