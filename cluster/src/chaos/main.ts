@@ -11,6 +11,10 @@ import { restartAll, type RollingResult } from "./rolling.ts";
 
 /** `npm run chaos`: real conversations on a real fleet, and one thing after the other goes wrong. */
 
+const interrupted = 130;
+/** Where others take the sessions over, they go one by one. */
+const gentleDrain = "--drain-ms=20000";
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -133,7 +137,3 @@ function samples(): string[] {
     .filter((name) => name.endsWith(".txt"))
     .map((name) => join(folder, name));
 }
-
-const interrupted = 130;
-/** Where others take the sessions over, they go one by one. */
-const gentleDrain = "--drain-ms=20000";
