@@ -93,9 +93,14 @@ export function readArchivePage<Kind extends ArchiveKind>(
   const condition = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
   // One more than the page holds, to know whether there is a next page.
   const statement = db.prepare(`SELECT ${columns} FROM ${from} ${condition} ORDER BY ${key.join(", ")} LIMIT ?`);
-  const rows = rowsOf<Record<string, unknown>>(statement, ...(parts as SQLInputValue[]), limit + 1);
-  for (const row of rows) for (const flag of flags) row[flag] = row[flag] === 1;
-  const items = rows.slice(0, limit) as unknown as ArchiveRecords[Kind][];
+  // The columns that are asked for are the fields of the kind's records, but for flags, which SQLite has as numbers.
+  const rows = rowsOf<ArchiveRecords[Kind] & Record<string, unknown>>(
+    statement,
+    ...(parts as SQLInputValue[]),
+    limit + 1,
+  );
+  for (const row of rows) for (const flag of flags) Object.assign(row, { [flag]: row[flag] === 1 });
+  const items: readonly ArchiveRecords[Kind][] = rows.slice(0, limit);
   const last = items.at(-1);
   return rows.length > limit && last !== undefined ? { items, next: archiveKeyOf(kind, last) } : { items };
 }
