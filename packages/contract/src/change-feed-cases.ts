@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import type { Change, ChangeFeed } from "@tidings/core";
+import { type Change, type ChangeFeed, mayMention } from "@tidings/core";
 import { asSeq, type ConversationId } from "@tidings/protocol";
 import type { ContractCase } from "./contract-case.ts";
 import type { Installation } from "./installation.ts";
@@ -100,6 +100,26 @@ export const changeFeedCases: readonly ContractCase<Installation>[] = [
       await feed.advance(quick, seen.at(-1)?.position ?? 0);
       await messages.append(messageRequest(conversation));
       deepEqual(seqsIn(await changesUntil(feed, slow, { [conversation]: 1_501 }), conversation), upTo(1_501));
+    },
+  },
+  {
+    name: "calls a change plain only if all of it are messages that mention nobody",
+    async run({ stores: { messages, feed } }) {
+      const consumer = await consumerAtTail(feed);
+      const [plain, mentioning, changing] = times(3, fresh.conversation);
+      const mentions = JSON.stringify({ kind: "message", at_ms: 1_000, text: "", mentions: [fresh.user()] });
+      const mention = { ...messageDraft(), json: mentions };
+      await Promise.all([
+        messages.append(messageRequest(plain!)),
+        messages.append({ conversation: mentioning!, drafts: [messageDraft(), mention, messageDraft()] }),
+        messages.append({ conversation: changing!, drafts: [messageDraft(), groupDraft()] }),
+      ]);
+      const seen = await changesUntil(feed, consumer, { [plain!]: 1, [mentioning!]: 3, [changing!]: 2 });
+      const called = seen.filter(({ isPlain }) => isPlain === true);
+      for (const { conversation, fromSeq, toSeq } of called) {
+        const entries = await messages.entries(rangeFrom(conversation, fromSeq, toSeq));
+        ok(entries.every(({ kind, json }) => kind === "message" && !mayMention(json)));
+      }
     },
   },
   {

@@ -38,4 +38,6 @@ export type Change = {
   readonly conversation: ConversationId;
   readonly fromSeq: Seq;
   readonly toSeq: Seq;
+  /** All of them are messages that mention nobody. Absent where that is not so, and where the feed does not know. */
+  readonly isPlain?: true;
 };

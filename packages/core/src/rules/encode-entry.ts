@@ -15,6 +15,9 @@ export function encodeDraft(body: EntryBody, atMs: number): EntryDraft {
   return { kind, atMs, json: JSON.stringify({ kind, at_ms: atMs, ...rest }) };
 }
 
+/** Whether an encoded message may mention somebody; most mention nobody, and need not be parsed to see it. A text may look like it. */
+export const mayMention = (json: string): boolean => json.includes('"mentions":[');
+
 /** What stored entries change in the image of their group, in order; messages change nothing. */
 export function membershipChangesOf(entries: readonly EncodedEntry[]): readonly MembershipChange[] {
   const changes: MembershipChange[] = [];

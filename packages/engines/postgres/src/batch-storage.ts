@@ -1,12 +1,20 @@
-import type { AppendOutcome, AppendRequest, Stored } from "@tidings/core";
+import { type AppendOutcome, type AppendRequest, mayMention, type Stored } from "@tidings/core";
 import { type ConversationId, TidingsError } from "@tidings/protocol";
 import type { Database, Query, Value } from "./database.ts";
-import { type DecidedBatch, decideBatch, type FindStored, type KnownHead, keyText } from "./decide-batch.ts";
+import {
+  type ChangedHead,
+  type DecidedBatch,
+  decideBatch,
+  type EntryRow,
+  type FindStored,
+  type KnownHead,
+  keyText,
+} from "./decide-batch.ts";
 import { KnownConversations } from "./known-conversations.ts";
 import { sqlState } from "./postgres-failure.ts";
-import { separator } from "./schema.ts";
+import { entryKinds, plainMark, separator } from "./schema.ts";
 
-/** The records of the log that a batch is of; undefined for appends that come without a log. */
+/** The records of one partition of the log that a batch is of. */
 export type LogPlace = {
   readonly partition: number;
   readonly epoch: number;
@@ -14,6 +22,7 @@ export type LogPlace = {
   readonly toPosition: number;
 };
 
+const messageKind = entryKinds.indexOf("message");
 /** Times that a batch is decided anew because others wrote to its conversations in between. */
 const attemptsMax = 10;
 
@@ -39,12 +48,13 @@ export class BatchStorage {
     return { commits: this.#commits, appends: this.#appends };
   }
 
-  async store(requests: readonly AppendRequest[], place?: LogPlace): Promise<readonly AppendOutcome[]> {
+  /** Requests of several partitions of the log stand in the order of `places`; those that come without a log have none. */
+  async store(requests: readonly AppendRequest[], places: readonly LogPlace[] = []): Promise<readonly AppendOutcome[]> {
     const conversations = [...new Set(requests.map(({ conversation }) => conversation))];
     try {
       const batch =
-        (await this.#storeAtOnce(requests, conversations, place)) ??
-        (await this.#storeLocked(requests, conversations, place));
+        (await this.#storeAtOnce(requests, conversations, places)) ??
+        (await this.#storeLocked(requests, conversations, places));
       this.#note(batch);
       return batch.outcomes;
     } catch (error) {
@@ -64,7 +74,7 @@ export class BatchStorage {
   async #storeAtOnce(
     requests: readonly AppendRequest[],
     conversations: readonly ConversationId[],
-    place: LogPlace | undefined,
+    places: readonly LogPlace[],
   ): Promise<DecidedBatch | undefined> {
     const heads = new Map<ConversationId, KnownHead>();
     const unknown: ConversationId[] = [];
@@ -77,7 +87,7 @@ export class BatchStorage {
     const batch = decideBatch(requests, heads, (conversationKey, key) => this.#known.stored(conversationKey, key));
     if (batch.hasConflict) return undefined;
     try {
-      await storeDecided(this.#db.write, batch, place);
+      await storeDecided(this.#db.write, batch, places);
       return batch;
     } catch (error) {
       if (isOvertaken(error)) return undefined;
@@ -88,7 +98,7 @@ export class BatchStorage {
   async #storeLocked(
     requests: readonly AppendRequest[],
     conversations: readonly ConversationId[],
-    place: LogPlace | undefined,
+    places: readonly LogPlace[],
   ): Promise<DecidedBatch> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -97,7 +107,7 @@ export class BatchStorage {
           const heads = new Map<ConversationId, KnownHead>();
           await loadHeads(query, conversations, heads);
           const batch = decideBatch(requests, heads, await loadStored(query, requests, heads));
-          await storeDecided(query, batch, place);
+          await storeDecided(query, batch, places);
           return batch;
         });
       } catch (error) {
@@ -164,17 +174,19 @@ export async function findStored(
 export async function storeDecided(
   query: Query,
   { entries, changed }: Pick<DecidedBatch, "entries" | "changed">,
-  place?: LogPlace,
+  places: readonly LogPlace[] = [],
 ): Promise<void> {
   // One order for everybody, so that two batches that meet do not wait for each other.
   const inOrder = [...changed].sort((a, b) => a.now.key - b.now.key);
   const moved = inOrder.filter(({ before }) => before.head > 0);
   const made = inOrder.filter(({ before }) => before.head === 0);
+  const partitions = [...places].sort((a, b) => a.partition - b.partition);
   await query(
-    storeBatch,
-    ...(place === undefined
-      ? [null, null, null, null]
-      : [place.partition, place.epoch, place.afterPosition, place.toPosition]),
+    storeBatches,
+    numbers(partitions, ({ partition }) => partition),
+    numbers(partitions, ({ epoch }) => epoch),
+    numbers(partitions, ({ afterPosition }) => afterPosition),
+    numbers(partitions, ({ toPosition }) => toPosition),
     numbers(moved, ({ now }) => now.key),
     numbers(moved, ({ before }) => before.head),
     numbers(moved, ({ now }) => now.head),
@@ -193,8 +205,22 @@ export async function storeDecided(
     texts(entries, ({ sender }) => sender),
     texts(entries, ({ messageId }) => messageId),
     texts(entries, ({ json }) => json),
-    changed.map(({ conversation, before, now }) => `${conversation} ${before.head + 1} ${now.head}`).join("\n"),
+    encodeChanges(changed, entries),
   );
+}
+
+/** A line for each conversation, with the first and the last seq, and whether all between are messages that mention nobody. */
+function encodeChanges(changed: readonly ChangedHead[], entries: readonly EntryRow[]): string {
+  const others = new Set<number>();
+  for (const { conversationKey, kind, json } of entries) {
+    if (kind !== messageKind || mayMention(json)) others.add(conversationKey);
+  }
+  return changed
+    .map(({ conversation, before, now }) => {
+      const range = `${conversation} ${before.head + 1} ${now.head}`;
+      return others.has(now.key) ? range : `${range} ${plainMark}`;
+    })
+    .join("\n");
 }
 
 /** Arrays as texts: the driver would quote each element, which costs more than all the rest. */
@@ -211,15 +237,18 @@ const lockConversations = {
   name: "lock-conversations",
   text: "SELECT FROM conversations WHERE conversation = ANY ($1::text[]) ORDER BY key FOR UPDATE",
 };
-const selectStored = {
+/** As a join with `entries` itself it would be planned as a reading of all entries of each conversation. */
+export const selectStored = {
   name: "stored-requests",
   text: `SELECT k.place, e.seq, e.at_ms AS "atMs"
     FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (conversation, sender, message_id, place)
     JOIN conversations c ON c.conversation = k.conversation
-    JOIN entries e ON e.conversation_key = c.key AND e.sender = k.sender AND e.message_id = k.message_id
-      AND e.message_id IS NOT NULL`,
+    CROSS JOIN LATERAL (
+      SELECT seq, at_ms FROM entries
+      WHERE conversation_key = c.key AND sender = k.sender AND message_id = k.message_id LIMIT 1
+    ) AS e`,
 };
-const storeBatch = {
-  name: "store-batch",
-  text: "SELECT store_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+const storeBatches = {
+  name: "store-batches",
+  text: "SELECT store_batches($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
 };

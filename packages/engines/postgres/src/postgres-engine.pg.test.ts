@@ -2,10 +2,14 @@ import { messageDraft } from "@tidings/contract";
 import { type Change, createManualClock, type LogBatch } from "@tidings/core";
 import { asConversationId, asMessageId, asSeq, asUserId, TidingsError } from "@tidings/protocol";
 import { startPostgres } from "@tidings/cluster/servers/postgres-server.ts";
+import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import { waitingAppendsMax } from "./append-queue.ts";
+import { selectStored } from "./batch-storage.ts";
+import { connectionSettings } from "./database.ts";
 import { examinePostgres } from "./examine-postgres.ts";
 import { openPostgresEngine, type PostgresEngine } from "./postgres-engine.ts";
+import { selectMessages } from "./postgres-message-store.ts";
 import { migrations } from "./schema.ts";
 import { openCuttingProxy } from "./testing/cutting-proxy.ts";
 import { createRealTime } from "./testing/real-time.ts";
@@ -27,10 +31,46 @@ const batch = (afterPosition: number, ...ids: readonly string[]): LogBatch => ({
   toPosition: afterPosition + 1,
   requests: ids.map((id) => message(id)),
 });
+type Plan = {
+  readonly "Node Type": string;
+  readonly "Relation Name"?: string;
+  readonly "Actual Loops": number;
+  readonly "Rows Removed by Filter"?: number;
+  readonly Plans?: readonly Plan[];
+};
+const plansWithin = (plan: Plan): readonly Plan[] => [plan, ...(plan.Plans ?? []).flatMap(plansWithin)];
 const textsOf = async ({ stores }: PostgresEngine): Promise<string[]> =>
   (await stores.messages.entries(range)).map(({ json }) => (JSON.parse(json) as { text: string }).text);
 
 await withPostgres((server) => {
+  describe("a question about some entries of a long conversation", () => {
+    test.each([
+      { statement: selectStored, values: [room, ann, "m150"] },
+      { statement: selectMessages, values: [room, 150] },
+    ])("reads these only: $statement.name", async ({ statement, values }) => {
+      const { url, engine, close } = await openTemporaryEngine(server());
+      await Promise.all(Array.from({ length: 300 }, (_, index) => engine.stores.messages.append(message(`m${index}`))));
+      await askDatabase(url, "ANALYZE tidings.entries");
+      const client = new Client(connectionSettings(url));
+      await client.connect();
+      const ten = values.map((value) => Array.from({ length: 10 }, () => value));
+      const { rows } = await client.query({ text: `EXPLAIN (ANALYZE, FORMAT JSON) ${statement.text}`, values: ten });
+      const plans = plansWithin((JSON.parse(rows[0]["QUERY PLAN"]) as [{ Plan: Plan }])[0].Plan);
+      const readings = plans.filter((plan) => plan["Relation Name"]?.startsWith("entries") && plan["Actual Loops"] > 0);
+      expect(readings).not.toEqual([]);
+      for (const plan of readings) {
+        expect(plan).toMatchObject({
+          "Node Type": expect.stringMatching(/^Index/),
+          "Actual Rows": 1,
+          "Actual Loops": 10,
+        });
+        expect(plan["Rows Removed by Filter"] ?? 0).toBe(0);
+      }
+      await client.end();
+      await close();
+    });
+  });
+
   describe("the tables", () => {
     test("are made once by many processes that start at the same time", async () => {
       const url = await freshDatabase(server());
@@ -152,6 +192,24 @@ await withPostgres((server) => {
       await close();
     });
 
+    test("says which conversations got nothing but messages that mention nobody", async () => {
+      const { engine, close } = await openTemporaryEngine(server());
+      const stop = new AbortController();
+      const next = engine.stores.feed.changes("plain", stop.signal)[Symbol.asyncIterator]().next();
+      await engine.image.takeOver(0, 1);
+      const other = asConversationId("g_other");
+      const mention = { ...messageDraft(), json: JSON.stringify({ kind: "message", at_ms: 1_000, mentions: [ann] }) };
+      const requests = [message("one"), message("two", other), { ...message("three", other), drafts: [mention] }];
+      await engine.image.apply({ partition: 0, epoch: 1, afterPosition: 0, toPosition: 1, requests });
+      const changes = (await next).value as readonly Change[];
+      expect(changes.map(({ conversation, toSeq, isPlain }) => [conversation, toSeq, isPlain])).toEqual([
+        [room, 1, true],
+        [other, 2, undefined],
+      ]);
+      stop.abort();
+      await close();
+    });
+
     test("lets the server forget its log also while nothing is said", async () => {
       const { url, engine, close } = await openTemporaryEngine(server());
       const name = new URL(url).pathname.slice(1);
@@ -186,6 +244,48 @@ await withPostgres((server) => {
     });
     await engine.stop();
     await replica.stop();
+  });
+
+  describe("batches of several partitions that come at the same time", () => {
+    const batchOf = (partition: number, epoch = 1): LogBatch => ({
+      partition,
+      epoch,
+      afterPosition: 0,
+      toPosition: 7,
+      requests: [message(`${partition}`, asConversationId(`g_${partition}`))],
+    });
+
+    test("are few transactions", async () => {
+      const { engine, close } = await openTemporaryEngine(server());
+      const partitions = Array.from({ length: 30 }, (_, partition) => partition);
+      const outcomes = await Promise.all(partitions.map((partition) => engine.image.apply(batchOf(partition))));
+      expect(outcomes).toEqual(partitions.map(() => [{ outcome: "appended", firstSeq: 1, lastSeq: 1 }]));
+      expect(await Promise.all(partitions.map((partition) => engine.image.position(partition)))).toEqual(
+        partitions.map(() => 7),
+      );
+      expect(engine.stats).toEqual({ commits: 1, appends: 30, waiting: 0 });
+      await close();
+    });
+
+    test("do not pay for one among them that is refused", async () => {
+      const { engine, close } = await openTemporaryEngine(server());
+      await engine.image.takeOver(1, 5);
+      const refused = { ...batchOf(2), afterPosition: 3 };
+      const broken = { ...batchOf(3), requests: [{ ...message("\0"), drafts: [messageDraft("\0")] }] };
+      const answers = await Promise.allSettled(
+        [batchOf(0), batchOf(1), refused, broken, batchOf(4)].map((one) => engine.image.apply(one)),
+      );
+      expect(answers).toMatchObject([
+        { status: "fulfilled" },
+        { status: "rejected", reason: { name: "StaleEpochError" } },
+        { status: "rejected", reason: { name: "WrongPositionError" } },
+        { status: "rejected", reason: { code: "22021" } },
+        { status: "fulfilled" },
+      ]);
+      const positions = [0, 1, 2, 3, 4].map((partition) => engine.image.position(partition));
+      expect(await Promise.all(positions)).toEqual([7, 0, 0, 0, 7]);
+      await close();
+    });
   });
 
   describe("limits", () => {

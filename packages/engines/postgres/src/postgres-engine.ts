@@ -1,5 +1,6 @@
 import type { CancelTimer, Clock, LogImage, Stores } from "@tidings/core";
 import { AppendQueue } from "./append-queue.ts";
+import { ApplyQueue } from "./apply-queue.ts";
 import { BatchStorage } from "./batch-storage.ts";
 import { connectionsMaxDefault, Database, type EngineLog } from "./database.ts";
 import { makeRoom, migrate } from "./migrate.ts";
@@ -54,6 +55,7 @@ export function createPostgresEngine(options: PostgresEngineOptions): PostgresEn
   const db = new Database({ url, clock, log, connectionsMax });
   const storage = new BatchStorage(db);
   const queue = new AppendQueue(storage);
+  const applies = new ApplyQueue(storage);
   const changes = createPostgresChangeFeed({ db, url, clock });
   const stopMakingRoom = keepMakingRoom({ url, clock, log });
 
@@ -68,9 +70,9 @@ export function createPostgresEngine(options: PostgresEngineOptions): PostgresEn
       accounts: createPostgresAccountStore(db),
       notifications: createPostgresNotificationStore(db),
     },
-    image: createPostgresLogImage({ db, storage }),
+    image: createPostgresLogImage({ db, applies }),
     get stats() {
-      return { ...storage.counts, waiting: queue.waiting + db.waiting };
+      return { ...storage.counts, waiting: queue.waiting + applies.waiting + db.waiting };
     },
     async drain() {
       await queue.drain();

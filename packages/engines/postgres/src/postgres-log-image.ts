@@ -1,9 +1,10 @@
 import { invariant, keysAtOnceMax, type LogImage, StaleEpochError, WrongPositionError } from "@tidings/core";
-import { type BatchStorage, findStored } from "./batch-storage.ts";
+import type { ApplyQueue } from "./apply-queue.ts";
+import { findStored } from "./batch-storage.ts";
 import type { Database } from "./database.ts";
 import { sqlState } from "./postgres-failure.ts";
 
-export function createPostgresLogImage({ db, storage }: { db: Database; storage: BatchStorage }): LogImage {
+export function createPostgresLogImage({ db, applies }: { db: Database; applies: ApplyQueue }): LogImage {
   return {
     async takeOver(partition, epoch) {
       const [row] = await db.write<{ position: number }>(takeOver, partition, epoch);
@@ -11,10 +12,10 @@ export function createPostgresLogImage({ db, storage }: { db: Database; storage:
         throw new StaleEpochError(`Partition ${partition} is held with a higher epoch than ${epoch}.`);
       return row;
     },
-    async apply({ requests, ...place }) {
-      invariant(place.toPosition >= place.afterPosition, "A position never moves back.");
+    async apply(batch) {
+      invariant(batch.toPosition >= batch.afterPosition, "A position never moves back.");
       try {
-        return await storage.store(requests, place);
+        return await applies.apply(batch);
       } catch (error) {
         throw refusalOf(error);
       }

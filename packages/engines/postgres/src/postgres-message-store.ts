@@ -68,9 +68,11 @@ const selectHeads = {
   text: `SELECT conversation, head, group_seq AS "groupSeq", messages FROM conversations WHERE conversation = ANY ($1::text[])`,
 };
 /** Entries are dense: the last one up to a seq is the one at the seq, or at the head. */
-const selectMessages = {
+export const selectMessages = {
   name: "messages-up-to",
   text: `SELECT p.place, e.messages FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS p (conversation, seq, place)
     JOIN conversations c ON c.conversation = p.conversation
-    JOIN entries e ON e.conversation_key = c.key AND e.seq = least(p.seq, c.head)`,
+    CROSS JOIN LATERAL (
+      SELECT messages FROM entries WHERE conversation_key = c.key AND seq = least(p.seq, c.head) LIMIT 1
+    ) AS e`,
 };

@@ -3,6 +3,7 @@ import { asConversationId, asSeq } from "@tidings/protocol";
 import { LogicalReplicationService, type Pgoutput, PgoutputPlugin } from "pg-logical-replication";
 import { connectionSettings } from "./database.ts";
 import { lsnOf, positionOf } from "./feed-positions.ts";
+import { plainMark } from "./schema.ts";
 
 /** Changes of one batch, as the port says, if they are not of one commit. */
 const batchMax = 1_000;
@@ -146,7 +147,7 @@ export type DecodedCommits = {
 type Commit = { readonly position: number; readonly changes: readonly Change[]; readonly transaction: number };
 
 /**
- * Collects the messages that store_batch wrote, commit by commit. It does so while the driver parses, and not when the driver hands
+ * Collects the messages that store_batches wrote, commit by commit. It does so while the driver parses, and not when the driver hands
  * them on, which may be later than a heartbeat that came behind them.
  */
 class ChangesPlugin extends PgoutputPlugin {
@@ -208,15 +209,16 @@ class ChangesPlugin extends PgoutputPlugin {
   }
 }
 
-/** As batch-storage.ts wrote them: a line for each conversation, with its id and the first and the last seq. */
+/** As batch-storage.ts wrote them. */
 function decodeChanges(content: string, position: number): readonly Change[] {
   return content.split("\n").map((line) => {
-    const [conversation = "", fromSeq, toSeq] = line.split(" ");
+    const [conversation = "", fromSeq, toSeq, mark] = line.split(" ");
     return {
       position,
       conversation: asConversationId(conversation),
       fromSeq: asSeq(Number(fromSeq)),
       toSeq: asSeq(Number(toSeq)),
+      ...(mark === plainMark && { isPlain: true }),
     };
   });
 }

@@ -246,6 +246,58 @@ export const migrations: readonly string[] = [
     finished boolean NOT NULL
   );
   `,
+  // A batch may be of several partitions; the function for one stays for processes of the version before, in a rolling upgrade.
+  `
+  CREATE FUNCTION store_batches(
+    p integer[], p_epochs bigint[], p_afters bigint[], p_tos bigint[],
+    c_keys bigint[], c_old_heads bigint[], c_heads bigint[], c_group_seqs bigint[], c_messages bigint[],
+    n_keys bigint[], n_ids text, n_heads bigint[], n_group_seqs bigint[], n_messages bigint[],
+    e_keys bigint[], e_seqs bigint[], e_times bigint[], e_messages bigint[], e_kinds smallint[],
+    e_senders text, e_ids text, e_json text,
+    changes text
+  ) RETURNS void LANGUAGE plpgsql AS $$
+  DECLARE
+    moved bigint;
+    done integer[];
+  BEGIN
+    IF cardinality(p) > 0 THEN
+      WITH moving AS (
+        UPDATE partitions q SET position = u.p_to, epoch = u.p_epoch
+        FROM unnest(p, p_epochs, p_afters, p_tos) AS u (own, p_epoch, p_after, p_to)
+        WHERE q.partition = u.own AND q.position = u.p_after AND q.epoch <= u.p_epoch
+        RETURNING q.partition
+      ) SELECT array_agg(partition) INTO done FROM moving;
+      IF coalesce(cardinality(done), 0) <> cardinality(p) THEN
+        FOR i IN 1 .. cardinality(p) LOOP
+          CONTINUE WHEN p[i] = ANY (done);
+          IF p_afters[i] <> 0 OR EXISTS (SELECT FROM partitions WHERE partition = p[i]) THEN
+            PERFORM refuse_partition(p[i], p_epochs[i], p_afters[i]);
+          END IF;
+          INSERT INTO partitions VALUES (p[i], p_tos[i], p_epochs[i]);
+        END LOOP;
+      END IF;
+    END IF;
+    IF cardinality(c_keys) > 0 THEN
+      UPDATE conversations c SET head = u.head, group_seq = u.group_seq, messages = u.messages
+        FROM unnest(c_keys, c_old_heads, c_heads, c_group_seqs, c_messages) AS u (key, old_head, head, group_seq, messages)
+        WHERE c.key = u.key AND c.head = u.old_head;
+      GET DIAGNOSTICS moved = ROW_COUNT;
+      IF moved <> cardinality(c_keys) THEN
+        RAISE 'A conversation has moved on meanwhile.' USING ERRCODE = 'TD003';
+      END IF;
+    END IF;
+    IF cardinality(n_keys) > 0 THEN
+      INSERT INTO conversations (key, conversation, head, group_seq, messages)
+        SELECT * FROM unnest(n_keys, string_to_array(n_ids, E'\\x1f'), n_heads, n_group_seqs, n_messages);
+    END IF;
+    IF cardinality(e_keys) > 0 THEN
+      INSERT INTO entries (conversation_key, seq, at_ms, messages, kind, sender, message_id, json)
+        SELECT * FROM unnest(e_keys, e_seqs, e_times, e_messages, e_kinds,
+          string_to_array(e_senders, E'\\x1f', ''), string_to_array(e_ids, E'\\x1f', ''), string_to_array(e_json, E'\\x1f'));
+      PERFORM pg_logical_emit_message(true, 'tidings', changes);
+    END IF;
+  END $$;
+  `,
 ];
 
 /** Of everything that is ours, so that a database can be shared with other programs. */
@@ -256,3 +308,6 @@ export const entryKinds = ["message", "member-joined", "member-left", "member-re
 
 /** Between the texts of a batch: JSON has no control character in it that is not escaped, and ids have none. */
 export const separator = "\x1f";
+
+/** Behind a conversation's range in what is said of a commit. */
+export const plainMark = "plain";

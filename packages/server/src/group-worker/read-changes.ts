@@ -1,19 +1,24 @@
-import { asSeq, type ConversationId, type Seq } from "@tidings/protocol";
+import { asSeq, type ConversationId } from "@tidings/protocol";
 import type { Change, EncodedEntry, MessageStore } from "@tidings/core";
 
-export type ChangedRange = { readonly conversation: ConversationId; readonly fromSeq: Seq; readonly toSeq: Seq };
+/** `isPlain`: as of a change, of all of them. */
+export type ChangedRange = Pick<Change, "conversation" | "fromSeq" | "toSeq"> & { readonly isPlain: boolean };
 
 /** Changes of one conversation that follow each other become one range; conversations stay in the order of their first change. */
 export function mergeChanges(changes: readonly Change[]): readonly ChangedRange[] {
   const ranges = new Map<ConversationId, ChangedRange>();
-  for (const { conversation, fromSeq, toSeq } of changes) {
+  for (const { conversation, fromSeq, toSeq, isPlain = false } of changes) {
     const range = ranges.get(conversation);
-    const joined = {
+    if (range === undefined) {
+      ranges.set(conversation, { conversation, fromSeq, toSeq, isPlain });
+      continue;
+    }
+    ranges.set(conversation, {
       conversation,
-      fromSeq: range === undefined || fromSeq < range.fromSeq ? fromSeq : range.fromSeq,
-      toSeq,
-    };
-    ranges.set(conversation, range !== undefined && range.toSeq > toSeq ? { ...joined, toSeq: range.toSeq } : joined);
+      fromSeq: asSeq(Math.min(fromSeq, range.fromSeq)),
+      toSeq: asSeq(Math.max(toSeq, range.toSeq)),
+      isPlain: isPlain && range.isPlain,
+    });
   }
   return [...ranges.values()];
 }

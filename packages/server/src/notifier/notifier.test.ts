@@ -1,4 +1,4 @@
-import { asConversationId, asMessageId, asUserId, type UserId } from "@tidings/protocol";
+import { asConversationId, asMessageId, asSeq, asUserId, type UserId } from "@tidings/protocol";
 import { encodeDraft, type GroupEntryBody, membershipChangesOfBodies } from "@tidings/core";
 import { createMemoryLinks, createMemoryStores } from "@tidings/engine-memory";
 import { pino } from "pino";
@@ -85,4 +85,61 @@ it("does not notify who was removed by another machine before the message, thoug
   await consumer.stop();
   await running;
   expect(await stores.notifications.newest([ben])).toEqual([0]);
+});
+
+it("reads of plain changes those only of which somebody wants every message", async () => {
+  const clock = createRealClock();
+  const stores = createMemoryStores();
+  const read: string[] = [];
+  const base: Base = {
+    clock,
+    random: createRealRandom(),
+    log: pino({ level: "silent" }),
+    stores: {
+      ...stores,
+      messages: {
+        ...stores.messages,
+        append: (request) => stores.messages.append(request),
+        entries(range) {
+          read.push(range.conversation);
+          return stores.messages.entries(range);
+        },
+      },
+      // As a feed that looked at what was stored.
+      feed: {
+        advance: (name, position) => stores.feed.advance(name, position),
+        positions: () => stores.feed.positions(),
+        async *changes(name, signal) {
+          for await (const changes of stores.feed.changes(name, signal)) {
+            yield changes.map((change) => (change.fromSeq > 3 ? { ...change, isPlain: true as const } : change));
+          }
+        },
+      },
+    },
+  };
+  const [quiet, loud] = [asConversationId("g_quiet"), asConversationId("g_loud")];
+  for (const group of [quiet, loud]) {
+    const drafts = [joined(ann, "owner"), joined(ben), joined(cleo)].map((body) => encodeDraft(body, 1_000));
+    await stores.messages.append({ conversation: group, drafts });
+  }
+  await stores.markers.setNotify(ben, loud, "all");
+  const access = createAccessService(base);
+  const { consumer } = createNotifier(base, {
+    access,
+    links: createMemoryLinks({ clock }),
+    fold: async (conversation) => {
+      const bodies = [joined(ann, "owner"), joined(ben), joined(cleo)];
+      await stores.groups.apply(conversation, membershipChangesOfBodies(bodies, asSeq(1)));
+    },
+  });
+  const running = consumer.run();
+  while (read.length < 2) await clock.sleep(0);
+  const body = { kind: "message", sender: ann, message_id: asMessageId("m1"), text: "hello" } as const;
+  for (const group of [quiet, loud]) {
+    await stores.messages.append({ conversation: group, drafts: [encodeDraft(body, 2_000)] });
+  }
+  while ((await stores.notifications.newest([ben]))[0] === 0) await clock.sleep(0);
+  await consumer.stop();
+  await running;
+  expect(read).toEqual([quiet, loud, loud]);
 });

@@ -6,7 +6,14 @@ import {
   type Seq,
   type UserId,
 } from "@tidings/protocol";
-import { type Change, decideNotifications, type EncodedEntry, type Links, type NewNotification } from "@tidings/core";
+import {
+  type Change,
+  decideNotifications,
+  type EncodedEntry,
+  type Links,
+  mayMention,
+  type NewNotification,
+} from "@tidings/core";
 import { FeedConsumer } from "../group-worker/feed-consumer.ts";
 import { mergeChanges, readPieces } from "../group-worker/read-changes.ts";
 import type { Access, AccessService, Base } from "../services.ts";
@@ -36,6 +43,8 @@ export function createNotifier(
   async function handle(changes: readonly Change[]): Promise<void> {
     const wanted: NewNotification[] = [];
     for (const range of mergeChanges(changes)) {
+      // Most messages mention nobody, and most conversations notify nobody of every message: these are not even read.
+      if (range.isPlain && !(await notifiesOfEvery(range.conversation))) continue;
       for await (const entries of readPieces(stores.messages, range)) {
         wanted.push(...(await decide(range.conversation, entries)));
       }
@@ -46,13 +55,12 @@ export function createNotifier(
   async function decide(conversation: ConversationId, entries: readonly EncodedEntry[]): Promise<NewNotification[]> {
     if (entries.some(({ kind }) => kind !== "message")) await parts.fold?.(conversation);
     const ofConversation = await modes.of(conversation);
-    const everyMessage = directUsers(conversation) !== undefined || hasAll(ofConversation);
+    const everyMessage = await notifiesOfEvery(conversation);
     const found: NewNotification[] = [];
     const rights = new Map<UserId, Access | undefined>();
     for (const entry of entries) {
       if (entry.kind !== "message") continue;
-      // Most messages mention nobody; they are not parsed. A text that looks like the field is parsed in vain, no more.
-      if (!everyMessage && !entry.json.includes('"mentions":[')) continue;
+      if (!everyMessage && !mayMention(entry.json)) continue;
       const message = JSON.parse(entry.json) as MessageEntry;
       // Who was one is looked up for those only who would be notified.
       const isMember = (): boolean => true;
@@ -62,6 +70,10 @@ export function createNotifier(
       }
     }
     return found;
+  }
+
+  async function notifiesOfEvery(conversation: ConversationId): Promise<boolean> {
+    return directUsers(conversation) !== undefined || hasAll(await modes.of(conversation));
   }
 
   /** Where caches are hints, somebody may be no member any more whom they say to be one. */
