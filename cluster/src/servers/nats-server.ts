@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { findNatsBinary } from "./nats-binary.ts";
 
@@ -49,7 +49,13 @@ process.once("exit", () => {
 
 export async function startNats(options: NatsServerOptions = {}): Promise<NatsServer> {
   const [ports] = await freePorts(1);
-  const server = await prepare({ ...options, name: "n1", ports: ports as Ports, routes: [] });
+  const server = await prepare({
+    ...options,
+    name: "n1",
+    ports: ports as Ports,
+    routes: [],
+    processors: availableParallelism(),
+  });
   await server.restart();
   return server;
 }
@@ -57,8 +63,9 @@ export async function startNats(options: NatsServerOptions = {}): Promise<NatsSe
 export async function startNatsCluster(count: number, options: NatsServerOptions = {}): Promise<NatsCluster> {
   const ports = await freePorts(count);
   const routes = ports.map(({ cluster }) => cluster);
+  const processors = Math.max(1, Math.floor(availableParallelism() / count));
   const servers = await Promise.all(
-    ports.map((own, index) => prepare({ ...options, name: `n${index + 1}`, ports: own, routes })),
+    ports.map((own, index) => prepare({ ...options, name: `n${index + 1}`, ports: own, routes, processors })),
   );
   const restart = async (): Promise<void> => {
     await Promise.all(servers.map((server) => server.restart()));
@@ -81,7 +88,8 @@ export async function startNatsCluster(count: number, options: NatsServerOptions
 }
 
 type Ports = { readonly client: number; readonly monitor: number; readonly cluster: number };
-type Preparation = NatsServerOptions & { name: string; ports: Ports; routes: readonly number[] };
+/** `processors`: each server alone would take all of the machine for its own, and they would get in each other's way. */
+type Preparation = NatsServerOptions & { name: string; ports: Ports; routes: readonly number[]; processors: number };
 
 async function prepare(preparation: Preparation): Promise<NatsServer> {
   const { ports, name } = preparation;
@@ -107,7 +115,10 @@ async function prepare(preparation: Preparation): Promise<NatsServer> {
     kill,
     async restart() {
       await kill("SIGTERM");
-      const started = spawn(path, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+      const started = spawn(path, ["-c", file], {
+        stdio: ["ignore", "ignore", "pipe"],
+        env: { ...process.env, GOMAXPROCS: `${preparation.processors}` },
+      });
       child = started;
       running.add(started);
       started.once("exit", () => running.delete(started));
@@ -186,7 +197,9 @@ async function countedIn(servers: readonly NatsServer[]): Promise<boolean> {
   for (;;) {
     const sizes = await Promise.all(
       servers.map(async ({ monitorUrl }) => {
-        const report = (await (await fetch(`${monitorUrl}/jsz`)).json()) as { meta_cluster?: { cluster_size?: number } };
+        const report = (await (await fetch(`${monitorUrl}/jsz`)).json()) as {
+          meta_cluster?: { cluster_size?: number };
+        };
         return report.meta_cluster?.cluster_size;
       }),
     );

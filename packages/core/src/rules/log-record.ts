@@ -2,7 +2,17 @@ import type { LoggedRequest } from "../ports/log-image.ts";
 
 /** The requests of one record of the Message Log as text. */
 export function encodeLogRecord(requests: readonly LoggedRequest[]): string {
-  return JSON.stringify({ v: recordVersion, requests });
+  return joinLogRecord(requests.map(encodeLoggedRequest));
+}
+
+/** One request, for `joinLogRecord`. */
+export function encodeLoggedRequest(request: LoggedRequest): string {
+  return JSON.stringify(request);
+}
+
+/** A record of requests that are encoded already. Takes 24 bytes of its own, and one between two requests. */
+export function joinLogRecord(requests: readonly string[]): string {
+  return `{"v":${recordVersion},"requests":[${requests.join(",")}]}`;
 }
 
 /** Undefined for what is no record of ours: a worker sets it aside, so that it does not stop those behind it. */

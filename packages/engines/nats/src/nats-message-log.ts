@@ -42,6 +42,9 @@ export async function openNatsMessageLog(nats: Nats, options: NatsLogOptions): P
     noteDrift(nats, wanted, info);
   }
   const streamOf = (partition: number): string => logStreamName(nats.name, partition % streams);
+  /** No two appends have one name; beside others' it is as hard to guess as its first part. */
+  const opened = nats.random.unguessable(22);
+  let appends = 0;
   const subjectOf = (partition: number): string => {
     invariant(partition >= 0 && partition < partitions, "A log has the partitions 0 … partitions - 1.");
     return logSubject(nats.name, partition);
@@ -51,7 +54,8 @@ export async function openNatsMessageLog(nats: Nats, options: NatsLogOptions): P
     partitions,
     async append(partition, body) {
       invariant(Buffer.byteLength(body) <= recordBytesMax, "A record has at most the bytes that the port says.");
-      return appendOnce(nats, subjectOf(partition), body);
+      appends += 1;
+      return appendOnce(nats, { subject: subjectOf(partition), body, msgID: `${opened}-${appends}` });
     },
     async *read(partition, after, signal) {
       const filter = subjectOf(partition);
@@ -93,10 +97,12 @@ function wantedStream(name: string, index: number, options: NatsLogOptions): Wan
 }
 
 /** Repeats an append that nobody answered, under its first name: a server that has it answers with its first position. */
-async function appendOnce(nats: Nats, subject: string, body: string): Promise<number> {
-  const { clock, js, random } = nats;
+async function appendOnce(
+  nats: Nats,
+  { subject, body, msgID }: { subject: string; body: string; msgID: string },
+): Promise<number> {
+  const { clock, js } = nats;
   const untilMs = clock.monotonicMs() + appendMsMax;
-  const msgID = random.unguessable(22);
   let isAsked = false;
   for (;;) {
     await nats.connected();

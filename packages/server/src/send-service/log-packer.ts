@@ -1,5 +1,12 @@
 import { TidingsError } from "@tidings/protocol";
-import { encodeLogRecord, invariant, type LoggedRequest, type MessageLog, recordBytesMax } from "@tidings/core";
+import {
+  encodeLoggedRequest,
+  invariant,
+  joinLogRecord,
+  type LoggedRequest,
+  type MessageLog,
+  recordBytesMax,
+} from "@tidings/core";
 
 /**
  * Packs requests for one partition of the Message Log into records. It clocks itself (design, 4.1): one append is in flight, and
@@ -27,14 +34,15 @@ export class LogPacker {
 
   /** Resolves with the position of the request's record when it is durable. Rejects with `busy`, `unavailable`. */
   append(request: LoggedRequest): Promise<number> {
-    const bytes = Buffer.byteLength(JSON.stringify(request)) + separatorBytes;
+    const text = encodeLoggedRequest(request);
+    const bytes = Buffer.byteLength(text) + separatorBytes;
     invariant(bytes + envelopeBytes <= recordBytesMax, "One request fits into a record.");
     if (this.#waiting.length >= waitingRequestsMax || this.#waitingBytes + bytes > waitingBytesMax) {
       const detail = "More messages wait for the Message Log than it holds.";
       return Promise.reject(new TidingsError("busy", { detail, retryAfterMs: busyRetryMs }));
     }
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    this.#waiting.push({ request, bytes, resolve, reject });
+    this.#waiting.push({ text, bytes, resolve, reject });
     this.#waitingBytes += bytes;
     this.#inFlight ??= this.#appendAll();
     return promise;
@@ -51,7 +59,7 @@ export class LogPacker {
     while (this.#waiting.length > 0) {
       const packed = this.#takeRecord();
       try {
-        const position = await this.#log.append(this.#partition, encodeLogRecord(packed.map(({ request }) => request)));
+        const position = await this.#log.append(this.#partition, joinLogRecord(packed.map(({ text }) => text)));
         for (const { resolve } of packed) resolve(position);
       } catch (error) {
         const behind = this.#waiting;
@@ -77,7 +85,8 @@ export class LogPacker {
 }
 
 type Packed = {
-  readonly request: LoggedRequest;
+  /** Encoded. */
+  readonly text: string;
   readonly bytes: number;
   resolve(position: number): void;
   reject(error: unknown): void;
