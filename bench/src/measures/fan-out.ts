@@ -46,6 +46,22 @@ export function runBusy(crowd: Crowd, options: { durationMs: number; window: num
   });
 }
 
+/** The same number of messages each second, in time with the clock, whenever they arrive: so that two crowds carry the same load. */
+export function runPaced(crowd: Crowd, options: { durationMs: number; perSecond: number }): Promise<FanOutRound> {
+  return measure(crowd, async () => {
+    const total = Math.floor((options.durationMs / 1_000) * options.perSecond);
+    const goal = crowd.arrivals.count + total * crowd.size;
+    const beganMs = performance.now();
+    for (let sent = 0; sent < total; ) {
+      const due = Math.min(total, Math.ceil(((performance.now() - beganMs) / 1_000) * options.perSecond));
+      for (; sent < due; sent += 1) crowd.send();
+      await sleep(pacedMs);
+    }
+    await crowd.arrivals.reach(goal);
+  });
+}
+
+const pacedMs = 5;
 /** After the last arrival a server may still have work from the round, which belongs to it. */
 const aftermathMs = 150;
 

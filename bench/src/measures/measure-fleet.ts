@@ -12,17 +12,17 @@ import { createPopulation } from "../population.ts";
 import { atLeast, atMost, type Measurement, type Row, readable } from "../report.ts";
 import { median, medianRatio, percentile } from "../statistics.ts";
 import { type Crowd, sendersMax } from "./crowd.ts";
-import { runBusy } from "./fan-out.ts";
+import { runPaced } from "./fan-out.ts";
 import type { MeasureOptions } from "./measure-options.ts";
 
-const load: Load = { sessions: 100, window: 32 };
+const load: Load = { sessions: 100, window: 24 };
 /** Of the Message Log, by default: the bare client has one record under way for each, as the fleet may. */
 const partitions = 64;
 
 /**
  * A fleet on this machine: three NATS servers that sync every write, PostgreSQL that commits to its disk, machines that send, receive and
  * work. Acknowledged sends, beside a bare JetStream client with records of the same size on the same servers; and what a delivery costs
- * when the sessions are spread over eight machines, beside all of them at one.
+ * when the sessions are spread over eight machines, beside all of them at one, under the same load.
  */
 export async function measureFleet({ folder, quick, progress }: MeasureOptions): Promise<Measurement> {
   progress("fleet: starting NATS, PostgreSQL and twelve processes");
@@ -30,7 +30,7 @@ export async function measureFleet({ folder, quick, progress }: MeasureOptions):
   const fleet = await startFleetServer(folder, roles);
   try {
     const sends = await measureSends(fleet, { rounds: quick ? 1 : 3, durationMs: quick ? 1_000 : 4_000, progress });
-    const spread = await measureSpread(fleet, { rounds: quick ? 1 : 4, size: quick ? 160 : 800, progress });
+    const spread = await measureSpread(fleet, { rounds: quick ? 1 : 5, size: quick ? 160 : 1_600, progress });
     return {
       title: "A fleet, all of it on this machine: NATS (3, sync always), PostgreSQL (synchronous_commit=on).",
       rows: [...sends.rows, ...spread.rows],
@@ -121,20 +121,20 @@ async function measureSpread(fleet: FleetServer, { rounds, size, progress }: Ext
   ];
   try {
     const cpu: Record<"one" | "eight", number[]> = { one: [], eight: [] };
-    for (const crowd of [one, eight]) await runBusy(crowd, { durationMs: 500, window: busyWindow });
+    for (const crowd of [one, eight]) await runPaced(crowd, { durationMs: spreadMs, perSecond });
     for (let round = 0; round < rounds; round += 1) {
       for (const [name, crowd] of [
         ["one", one],
         ["eight", eight],
       ] as const) {
-        progress(`fleet: busy, ${name}`);
-        cpu[name].push((await runBusy(crowd, { durationMs: 2_000, window: busyWindow })).cpuMicrosecondsPerDelivery);
+        progress(`fleet: spread, ${name}`);
+        cpu[name].push((await runPaced(crowd, { durationMs: spreadMs, perSecond })).cpuMicrosecondsPerDelivery);
         await sleep(200);
       }
     }
     const ratio = medianRatio(cpu.eight, cpu.one);
     const row: Row = {
-      what: `busy, ${size} sessions at 8 machines, CPU for each delivery`,
+      what: `${perSecond} messages a second, ${size} sessions at 8 machines, CPU for each delivery`,
       ours: readable(median(cpu.eight), "µs"),
       peer: "the same at one machine",
       theirs: readable(median(cpu.one), "µs"),
@@ -156,7 +156,8 @@ async function openCrowd(fleet: FleetServer, name: string, options: { size: numb
   const arrivals = new Arrivals();
   const sessions = await inParallel({ count: size, parallel: 50 }, (index) =>
     TidingsSession.open({
-      port: ports[index % ports.length] ?? 0,
+      // Those who send are at the first machine, so that their messages are packed into as many records, wherever the others are.
+      port: ports[index < sendersMax ? 0 : index % ports.length] ?? 0,
       token: users[index]?.token ?? "",
       onEntries: (count) => arrivals.add(count),
       onFailure: (error) => arrivals.fail(error),
@@ -179,6 +180,8 @@ async function openCrowd(fleet: FleetServer, name: string, options: { size: numb
   };
 }
 
-const busyWindow = 128;
+/** To all sessions of a crowd: a busy group, and a load that one machine carries, too. */
+const perSecond = 500;
+const spreadMs = 3_000;
 /** A dozen processes begin cold, on the processors of one machine. */
 const warmUpMs = 8_000;

@@ -1,6 +1,6 @@
 import type { Msg } from "@nats-io/nats-core";
-import type { MachineLink, MachineMessage } from "@tidings/core";
-import type { MachineId } from "@tidings/protocol";
+import type { Delivery, EncodedEntry, MachineLink, MachineMessage } from "@tidings/core";
+import { asSeq, type MachineId } from "@tidings/protocol";
 import { encodeKey } from "./keys.ts";
 import { linkBytesMax } from "./limits.ts";
 import type { Nats } from "./nats.ts";
@@ -24,7 +24,7 @@ export function createNatsMachineLink(nats: Nats): MachineLink {
       message.tell === "delivery" ? [message.delivery, message.recipients] : [message, undefined];
     const found = encoded.get(key);
     if (found !== undefined && found.recipients === recipients) return found.bytes;
-    const bytes = encoder.encode(JSON.stringify(message));
+    const bytes = encoder.encode(encodeMessage(message));
     encoded.set(key, { recipients, bytes });
     return bytes;
   };
@@ -72,7 +72,7 @@ export function createNatsMachineLink(nats: Nats): MachineLink {
       if (signal.aborted) return;
       const callback = (error: Error | null, { data }: Msg): void => {
         if (error !== null || signal.aborted) return;
-        const message = parse(decoder.decode(data));
+        const message = decodeMessage(decoder.decode(data));
         if (message === undefined) log.warn({}, "A message to this machine cannot be read, and is lost.");
         else handler(message);
       };
@@ -94,11 +94,37 @@ const known: ReadonlySet<unknown> = new Set<MachineMessage["tell"]>([
   "access-changed",
 ]);
 
+/**
+ * JSON; of a delivery the entries, which are JSON already, follow in a line each: none has a line break in it. Their seqs are dense, and
+ * their kinds are named where one is no message.
+ */
+function encodeMessage(message: MachineMessage): string {
+  if (message.tell !== "delivery") return JSON.stringify(message);
+  const { conversation, fromSeq, entries } = message.delivery;
+  const kinds = entries.every(({ kind }) => kind === "message") ? undefined : entries.map(({ kind }) => kind);
+  const header: DeliveryHeader = { tell: "delivery", conversation, fromSeq, kinds, recipients: message.recipients };
+  return [JSON.stringify(header), ...entries.map(({ json }) => json)].join("\n");
+}
+
+type DeliveryHeader = Pick<Delivery, "conversation" | "fromSeq"> &
+  Omit<Extract<MachineMessage, { tell: "delivery" }>, "delivery"> & {
+    readonly kinds: readonly EncodedEntry["kind"][] | undefined;
+  };
+
 /** Only processes of the installation may write to these subjects; what another version of them says is skipped. */
-function parse(text: string): MachineMessage | undefined {
+function decodeMessage(text: string): MachineMessage | undefined {
   try {
-    const message = JSON.parse(text) as MachineMessage;
-    return known.has(message?.tell) ? message : undefined;
+    const [first = "", ...lines] = text.split("\n");
+    const message = JSON.parse(first) as Exclude<MachineMessage, { tell: "delivery" }> | DeliveryHeader;
+    if (!known.has(message?.tell)) return undefined;
+    if (message.tell !== "delivery") return message;
+    const { conversation, fromSeq, kinds, recipients } = message;
+    const entries = lines.map((json, index) => ({
+      seq: asSeq(fromSeq + index),
+      kind: kinds?.[index] ?? "message",
+      json,
+    }));
+    return { tell: "delivery", delivery: { conversation, fromSeq, entries }, recipients };
   } catch {
     return undefined;
   }

@@ -32,8 +32,11 @@ export class LogPacker {
     return this.#waiting.length;
   }
 
-  /** Resolves with the position of the request's record when it is durable. Rejects with `busy`, `unavailable`. */
-  append(request: LoggedRequest): Promise<number> {
+  /**
+   * Resolves with the position of the request's record when it is durable. Rejects with `busy`, `unavailable`. `departs` is called when
+   * the record goes out, for all its requests in one turn.
+   */
+  append(request: LoggedRequest, departs?: () => void): Promise<number> {
     const text = encodeLoggedRequest(request);
     const bytes = Buffer.byteLength(text) + separatorBytes;
     invariant(bytes + envelopeBytes <= recordBytesMax, "One request fits into a record.");
@@ -42,7 +45,7 @@ export class LogPacker {
       return Promise.reject(new TidingsError("busy", { detail, retryAfterMs: busyRetryMs }));
     }
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    this.#waiting.push({ text, bytes, resolve, reject });
+    this.#waiting.push({ text, bytes, departs, resolve, reject });
     this.#waitingBytes += bytes;
     this.#inFlight ??= this.#appendAll();
     return promise;
@@ -58,6 +61,7 @@ export class LogPacker {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const packed = this.#takeRecord();
+      for (const { departs } of packed) departs?.();
       try {
         const position = await this.#log.append(this.#partition, joinLogRecord(packed.map(({ text }) => text)));
         for (const { resolve } of packed) resolve(position);
@@ -88,6 +92,7 @@ type Packed = {
   /** Encoded. */
   readonly text: string;
   readonly bytes: number;
+  readonly departs: (() => void) | undefined;
   resolve(position: number): void;
   reject(error: unknown): void;
 };

@@ -9,6 +9,7 @@ import {
   type MessageStore,
   partitionOf,
   type Random,
+  type Stored,
 } from "@tidings/core";
 import { AppliedPositions } from "./applied-positions.ts";
 import { KeyFinder } from "./key-finder.ts";
@@ -54,7 +55,12 @@ export function createLoggedMessages(options: {
   const positions = new AppliedPositions({ image, clock });
 
   async function take(message: KeyedMessage): Promise<AppendOutcome | Logged> {
-    const [, stored] = await Promise.all([packerOf(message).packer.append(message), finder.findSoon(keyOf(message))]);
+    // Asked while the record is on its way, so that it holds nobody up, and once for all that is in it.
+    let finding: Promise<Stored | undefined> | undefined;
+    await packerOf(message).packer.append(message, () => {
+      finding = finder.findSoon(keyOf(message));
+    });
+    const stored = await finding;
     if (stored !== undefined) return { outcome: "duplicate", ...stored };
     return { outcome: "logged", atMs: message.drafts[0]?.atMs ?? clock.nowMs() };
   }
