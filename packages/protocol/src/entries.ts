@@ -36,7 +36,8 @@ export const groupNameSchema = Type.String({
   maxLength: limits.groupNameLengthMax,
   pattern: oneLinePattern,
 });
-export const descriptionSchema = Type.String({ maxLength: limits.descriptionLengthMax });
+/** Many lines, but no U+0000, which not every database keeps in a text. */
+export const descriptionSchema = Type.String({ maxLength: limits.descriptionLengthMax, pattern: "^[^\\x00]*$" });
 
 const common = {
   seq: seqSchema,

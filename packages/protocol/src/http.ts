@@ -6,6 +6,7 @@ import {
   historySchema,
   mentionsSchema,
   metadataSchema,
+  oneLinePattern,
   roleSchema,
   textSchema,
   visibilitySchema,
@@ -86,7 +87,7 @@ export const httpOperations = {
   createToken: define({
     method: "POST", path: "/v1/tokens", summary: "Log in: a token for a name and password", auth: false, params: empty, query: empty,
     body: object({
-      name: nameSchema, password, label: Type.Optional(Type.String({ maxLength: 64 })),
+      name: nameSchema, password, label: Type.Optional(Type.String({ maxLength: 64, pattern: oneLinePattern })),
       expires_in_s: Type.Optional(Type.Integer({ minimum: 60, maximum: 10 * 365 * 24 * 3600 })),
     }),
     status: 201, answer: tokenIssued, errors: ["credentials-wrong", "accounts-elsewhere", "too-many-attempts", "too-many-tokens"],

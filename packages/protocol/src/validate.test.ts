@@ -54,6 +54,25 @@ describe("a request with one wrong field is refused, and the field is named", ()
   });
 });
 
+describe("what a database could not keep is refused", () => {
+  test.each([
+    [
+      "a description with U+0000",
+      httpOperations.createGroup.body,
+      { name: "a", visibility: "public", description: "\0" },
+    ],
+    ["a changed description with U+0000", httpOperations.changeGroup.body, { description: "a\0b" }],
+    ["a label with U+0000", httpOperations.createToken.body, { name: "ann", password: "a long one", label: "\0" }],
+  ])("%s", (_, schema, value) => {
+    expect(refusalOf(validator(schema), value)).toMatchObject({ code: "invalid-request" });
+  });
+
+  test("and a description may have many lines", () => {
+    const value = { name: "a", visibility: "public", description: "first\nsecond" };
+    expect(validator(httpOperations.createGroup.body)(value)).toEqual(value);
+  });
+});
+
 describe("a refusal is a sentence for a person", () => {
   const send = { type: "send", conversation: "g_a", message_id: "m", text: "hello" };
   test.each([
