@@ -20,7 +20,7 @@ import type { GroupService } from "./group-service/group-service-types.ts";
 import type { MachineRole } from "./machine-roles.ts";
 import { createLogWorker, type LogWorkerGauges } from "./messaging-worker/log-worker.ts";
 import { createLeased } from "./notifier/leased.ts";
-import { createNotifier } from "./notifier/notifier.ts";
+import { createNotifier, notifierName } from "./notifier/notifier.ts";
 import { createMarkerService } from "./receive-service/markers.ts";
 import { createReceiveService, type ReceiveMachine } from "./receive-service/receive-service.ts";
 import { createLoggedMessages } from "./send-service/logged-messages.ts";
@@ -112,7 +112,7 @@ export function composeMachine(options: MachineOptions): Machine {
   let setAsideBefore = 0;
   const notifying = createLeased({
     leases: fleet.leases,
-    name: "notifier",
+    name: notifierName,
     holder: machine,
     leaseMs,
     clock,

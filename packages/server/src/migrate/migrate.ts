@@ -6,6 +6,7 @@ import {
   copiedKinds,
   type Links,
 } from "@tidings/core";
+import { notifierName } from "../notifier/notifier.ts";
 import type { Base } from "../services.ts";
 import { compareArchives } from "./compare-archives.ts";
 import { copyEntries, copyRecords } from "./copy-archive.ts";
@@ -67,7 +68,7 @@ export async function migrate(options: MigrationOptions): Promise<MigrationSumma
   }
   // From now on the feed keeps for the notifier whatever comes, also what comes before a worker has started to follow it.
   const { newest } = await base.stores.feed.positions();
-  await base.stores.feed.advance("notifier", newest);
+  await base.stores.feed.advance(notifierName, newest);
   await target.finish();
   return { counts, notified, resumed: begun === "resumed", wasFinished: false };
 }

@@ -1,11 +1,11 @@
 import { type ArchivedNotification, ArchiveRefusedError, type ArchiveSource, type ChangeFeed } from "@tidings/core";
 import type { ConversationId } from "@tidings/protocol";
 import { createAccessService } from "../group-service/access-service.ts";
-import { createNotifier } from "../notifier/notifier.ts";
+import { createNotifier, notifierName } from "../notifier/notifier.ts";
 import type { MigrationOptions } from "./migrate.ts";
 
 /** Consumer of the change feed whose work is not in what clients fetch anyway: what it is not done with has to be done (G9). */
-const consumer = "notifier";
+const consumer = notifierName;
 const changesMax = 1_000;
 
 /** Which notifications belong to what the source's notifier was not done with. */

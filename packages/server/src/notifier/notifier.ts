@@ -19,6 +19,9 @@ import { mergeChanges, readPieces } from "../group-worker/read-changes.ts";
 import type { Access, AccessService, Base } from "../services.ts";
 import { NotifyModes } from "./notify-modes.ts";
 
+/** Its name as a consumer of the change feed, and that of the lease under which one of many machines runs it. */
+export const notifierName = "notifier";
+
 /**
  * The notifier: a consumer of the change feed of its own, so that it neither waits for deliveries nor holds them up. It decides who
  * is notified of a message, stores that once for each user and message (G9), and tells the user's sessions.
@@ -38,7 +41,7 @@ export function createNotifier(
   const { access, links } = parts;
   const lives = parts.modesLiveMs === undefined ? undefined : { ms: parts.modesLiveMs, clock };
   const modes = new NotifyModes(stores.markers, lives);
-  const consumer = new FeedConsumer({ name: "notifier", feed: stores.feed, clock, log, handle });
+  const consumer = new FeedConsumer({ name: notifierName, feed: stores.feed, clock, log, handle });
 
   async function handle(changes: readonly Change[]): Promise<void> {
     const wanted: NewNotification[] = [];

@@ -55,7 +55,7 @@ async function machine(roles: string, at?: { port: number }) {
     log: pino({ level: "silent" }),
   });
   openings.push(served);
-  return { served, arrive, url: `http://127.0.0.1:${port}` };
+  return { served, arrive, stores, url: `http://127.0.0.1:${port}` };
 }
 
 async function freePort(): Promise<number> {
@@ -105,6 +105,23 @@ describe("a machine of a fleet", () => {
     expect((await get(`${url}/readyz`)).status).toBe(200);
     const metrics = await (await fetch(`${url}/metrics`)).text();
     expect(metrics).toMatch(/^tidings_partitions_held \d/m);
+  });
+
+  it("has the change feed keep what no notifier has seen, before anything is applied (G9)", async () => {
+    const sending = await machine("send");
+    const working = await machine("worker");
+    for (const { served, arrive, stores } of [sending, working]) {
+      const known: string[] = [];
+      const { advance } = stores.feed;
+      stores.feed.advance = (consumer, position) => {
+        known.push(`${consumer} ${position}`);
+        return advance.call(stores.feed, consumer, position);
+      };
+      arrive.databases();
+      arrive.broker();
+      await served.start();
+      expect(known[0]).toBe(stores === working.stores ? "notifier 0" : undefined);
+    }
   });
 
   it("ends its engines last when it drains, the broker before the databases", async () => {

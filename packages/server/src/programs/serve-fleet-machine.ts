@@ -10,6 +10,7 @@ import {
   type OpenedEngine,
   type Opener,
 } from "../fleet-openers.ts";
+import { notifierName } from "../notifier/notifier.ts";
 import type { Tracing } from "../observing/tracing.ts";
 import type { Tidings } from "../serving.ts";
 import type { Settings } from "../settings.ts";
@@ -51,6 +52,7 @@ export function serveFleetMachine(options: {
       if (databases === undefined || broker === undefined) return undefined;
       const { machines, connections, ask } = broker;
       const opened = databases;
+      if (settings.roles.includes("worker")) await keepForNotifier(opened);
       const composed = await composeFleetMachine({
         ...options,
         // The waiting door took one if any free one was asked for; the machine stays where it is known by now.
@@ -74,6 +76,18 @@ export function serveFleetMachine(options: {
     const engine = await openWithBackOff(opener, { clock, random, log, retryMsMax, signal: ending.signal });
     waitingFor.delete(opener.name);
     return engine;
+  }
+
+  /** The feed keeps what no notifier has seen from now on, before anything is applied: whichever worker runs one first. */
+  async function keepForNotifier({ stores }: DatabaseEngine): Promise<void> {
+    try {
+      await stores.feed.advance(notifierName, 0);
+    } catch (error) {
+      log.warn(
+        { err: error },
+        "The change feed cannot be followed yet, so nobody is notified of what comes meanwhile.",
+      );
+    }
   }
 
   /** An end that comes while it starts waits for the start to notice. Why a start failed is told by its own promise. */
