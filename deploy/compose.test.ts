@@ -3,7 +3,7 @@ import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:
 import { BlockList } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "@tidings/cluster/servers/free-port.ts";
+import { freePort } from "@tidings/cluster/servers/free-ports.ts";
 import { findNatsBinary } from "@tidings/cluster/servers/nats-binary.ts";
 import { parseSettings, type Settings, unknownVariables } from "@tidings/server/settings";
 import { fleetPlaceOf } from "@tidings/server/settings-fleet";

@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { debianProgram } from "@tidings/cluster/servers/debian-program.ts";
-import { freePort } from "@tidings/cluster/servers/free-port.ts";
+import { freePort } from "@tidings/cluster/servers/free-ports.ts";
 import { fileOfDeploy } from "./file-of-deploy.ts";
 import { startServer } from "./program.ts";
 

@@ -1,4 +1,4 @@
-import { fileOfLaterPackage } from "./later-debian-package.ts";
+import { fileOfLaterPackage } from "@tidings/cluster/servers/later-debian-package.ts";
 import { type Outcome, outcomeOf } from "./program.ts";
 
 export type DockerCompose = (args: readonly string[], env: Readonly<Record<string, string>>) => Promise<Outcome>;

@@ -6,7 +6,7 @@ import { type Balancer, prepareBalancer } from "../servers/haproxy-server.ts";
 import { type NatsServer, startNatsCluster } from "../servers/nats-server.ts";
 import { type PostgresServer, startPostgres } from "../servers/postgres-server.ts";
 import { Child } from "./child-process.ts";
-import { freePorts } from "./free-port.ts";
+import { freePorts } from "../servers/free-ports.ts";
 
 export type FleetOptions = {
   /** For logs; the engines' data are in temporary folders of their own. */

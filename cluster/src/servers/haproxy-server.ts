@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { Child } from "../fleet/child-process.ts";
-import { freePorts } from "../fleet/free-port.ts";
+import { freePorts } from "./free-ports.ts";
 import { debianProgram } from "./debian-program.ts";
 
 export type BalancerOptions = {

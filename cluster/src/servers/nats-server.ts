@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "./free-ports.ts";
 import { findNatsBinary } from "./nats-binary.ts";
 
 export type NatsServerOptions = {
@@ -48,7 +48,7 @@ process.once("exit", () => {
 });
 
 export async function startNats(options: NatsServerOptions = {}): Promise<NatsServer> {
-  const [ports] = await freePorts(1);
+  const [ports] = await portsFor(1);
   const server = await prepare({
     ...options,
     name: "n1",
@@ -61,7 +61,7 @@ export async function startNats(options: NatsServerOptions = {}): Promise<NatsSe
 }
 
 export async function startNatsCluster(count: number, options: NatsServerOptions = {}): Promise<NatsCluster> {
-  const ports = await freePorts(count);
+  const ports = await portsFor(count);
   const routes = ports.map(({ cluster }) => cluster);
   const processors = Math.max(1, Math.floor(availableParallelism() / count));
   const servers = await Promise.all(
@@ -209,19 +209,11 @@ async function countedIn(servers: readonly NatsServer[]): Promise<boolean> {
   }
 }
 
-/** Ports that nobody listens on now. They are asked for together, so that they differ. */
-async function freePorts(count: number): Promise<readonly Ports[]> {
-  const listeners = await Promise.all(
-    Array.from({ length: count * 3 }, async () => {
-      const listener = createServer().listen(0, "127.0.0.1");
-      await once(listener, "listening");
-      return listener;
-    }),
-  );
-  const ports = listeners.map((listener) => (listener.address() as { port: number }).port);
-  await Promise.all(listeners.map((listener) => new Promise((resolve) => listener.close(resolve))));
+/** Three for each server. */
+async function portsFor(count: number): Promise<readonly Ports[]> {
+  const ports = await freePorts(count * 3);
   return Array.from({ length: count }, (_, index) => {
-    const [client, monitor, cluster] = ports.slice(index * 3) as [number, number, number];
+    const [client = 0, monitor = 0, cluster = 0] = ports.slice(index * 3);
     return { client, monitor, cluster };
   });
 }

@@ -1,4 +1,4 @@
-import { freePort } from "@tidings/cluster/servers/free-port.ts";
+import { freePort } from "@tidings/cluster/servers/free-ports.ts";
 import { type NatsServer, startNats } from "@tidings/cluster/servers/nats-server.ts";
 import { type PostgresServer, startPostgres, whyNoPostgres } from "@tidings/cluster/servers/postgres-server.ts";
 import { withNats } from "@tidings/cluster/servers/testing/with-nats.ts";

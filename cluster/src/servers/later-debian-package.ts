@@ -7,6 +7,11 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
+/** Major and minor. */
+export type Version = readonly [number, number];
+export const isOlder = ([major, minor]: Version, than: Version): boolean =>
+  major < than[0] || (major === than[0] && minor < than[1]);
+
 /** Later suites of Debian, the oldest first. */
 const suites = ["trixie", "forky", "sid"] as const;
 const indexBytesMax = 256 * 1024 * 1024;
@@ -15,7 +20,10 @@ const indexBytesMax = 256 * 1024 * 1024;
  * The path of a file out of a package of a later Debian than ours, unpacked into the cache folder: nothing of the system is changed. The
  * mirrors are those that apt is set to, and apt checks what it fetches. Rejects with a sentence where there is none.
  */
-export async function fileOfLaterPackage(name: string, options: { readonly file: string }): Promise<string> {
+export async function fileOfLaterPackage(
+  name: string,
+  options: { readonly file: string; readonly versionMin?: Version },
+): Promise<string> {
   const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "tidings");
   const wanted = join(cache, name, options.file);
   if (existsSync(wanted)) return wanted;
@@ -28,7 +36,7 @@ export async function fileOfLaterPackage(name: string, options: { readonly file:
       for (const suite of suites) {
         const place = { folder, mirror, suite, architecture: architecture.trim() };
         const found = await findPackage(name, place);
-        if (found === undefined) continue;
+        if (found === undefined || isOlder(found.version, options.versionMin ?? [0, 0])) continue;
         const archive = join(folder, "package.deb");
         await download(`${mirror}/${found.path}`, archive, `SHA256:${found.sha256}`);
         await run("dpkg-deb", ["-x", archive, join(folder, "unpacked")]);
@@ -60,7 +68,9 @@ type Place = {
   readonly architecture: string;
 };
 
-async function findPackage(name: string, place: Place): Promise<{ path: string; sha256: string } | undefined> {
+type Found = { readonly path: string; readonly sha256: string; readonly version: Version };
+
+async function findPackage(name: string, place: Place): Promise<Found | undefined> {
   const index = join(place.folder, "Packages.xz");
   await rm(index, { force: true });
   const url = `${place.mirror}/dists/${place.suite}/main/binary-${place.architecture}/Packages.xz`;
@@ -73,8 +83,11 @@ async function findPackage(name: string, place: Place): Promise<{ path: string; 
   }
   const { stdout } = await run("xz", ["-dc", index], { maxBuffer: indexBytesMax });
   const entry = stdout.split("\n\n").find((one) => one.startsWith(`Package: ${name}\n`)) ?? "";
-  const [path, sha256] = ["Filename", "SHA256"].map((field) => new RegExp(`^${field}: (.+)$`, "m").exec(entry)?.[1]);
-  return path === undefined || sha256 === undefined ? undefined : { path, sha256 };
+  const field = (label: string): string | undefined => new RegExp(`^${label}: (.+)$`, "m").exec(entry)?.[1];
+  const [path, sha256] = [field("Filename"), field("SHA256")];
+  const [, major, minor] = /^(?:\d+:)?(\d+)\.(\d+)/.exec(field("Version") ?? "") ?? [];
+  const version: Version = [Number(major ?? 0), Number(minor ?? 0)];
+  return path === undefined || sha256 === undefined ? undefined : { path, sha256, version };
 }
 
 const download = (url: string, file: string, hash?: string): Promise<unknown> =>
