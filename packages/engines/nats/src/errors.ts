@@ -9,7 +9,9 @@ const notFound = [10037, 10043, 10057, 10059, 10014];
 
 /** An expected failure of the servers, as the ports know it. */
 export function unavailable(cause: unknown): TidingsError {
-  return cause instanceof TidingsError ? cause : new TidingsError("unavailable", { cause });
+  if (cause instanceof TidingsError) return cause;
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return new TidingsError("unavailable", { detail: `NATS does not answer as it should: ${said}.`, cause });
 }
 
 /** Somebody else wrote the key meanwhile. */
