@@ -12,6 +12,8 @@ export type LoadCounts = {
   misordered: number;
   /** What a replay said that could not go on. */
   failures: string[];
+  /** What a replay said that lost, doubled or misordered something. */
+  troubles: string[];
 };
 
 /** Replays real conversations against a fleet, again and again until `signal`; the one under way is finished. */
@@ -19,7 +21,16 @@ export async function replayUntil(
   signal: AbortSignal,
   options: { readonly url: string; readonly files: readonly string[]; readonly folder: string },
 ): Promise<LoadCounts> {
-  const counts: LoadCounts = { replays: 0, sent: 0, acked: 0, lost: 0, duplicated: 0, misordered: 0, failures: [] };
+  const counts: LoadCounts = {
+    replays: 0,
+    sent: 0,
+    acked: 0,
+    lost: 0,
+    duplicated: 0,
+    misordered: 0,
+    failures: [],
+    troubles: [],
+  };
   do {
     const { line, errors } = await replay(options);
     const summary = parse(line);
@@ -30,6 +41,9 @@ export async function replayUntil(
       continue;
     }
     counts.replays += 1;
+    if (summary.lost + summary.duplicated + summary.misordered > 0) {
+      counts.troubles.push(`${line}\n${errors.slice(-errorCharactersMax)}`);
+    }
     for (const name of ["sent", "acked", "lost", "duplicated", "misordered"] as const) counts[name] += summary[name];
   } while (!signal.aborted && counts.failures.length < failuresMax);
   return counts;

@@ -66,6 +66,7 @@ async function run(): Promise<number> {
     if (values.rolling) return rolling(await restartAll({ fleet, files, folder, onProgress: tell }), tell, beganMs);
     const result = await runChaos({ fleet, faults, kinds, files, folder, random: Math.random, onProgress: tell });
     for (const failure of result.load.failures) tell(`A replay could not go on: ${failure}`);
+    for (const trouble of [...result.load.troubles, ...result.probes.troubles]) tell(trouble);
     report(result, tell);
     const line = summaryOf(result, (performance.now() - beganMs) / 1_000);
     process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -79,6 +80,7 @@ async function run(): Promise<number> {
 function rolling(result: RollingResult, tell: (sentence: string) => void, beganMs: number): number {
   const { load, probes, processes, sessions, reconnects, mostInASecond } = result;
   for (const failure of load.failures) tell(`A replay could not go on: ${failure}`);
+  for (const trouble of [...load.troubles, ...probes.troubles]) tell(trouble);
   const line = {
     processes,
     sessions,

@@ -7,6 +7,8 @@ export type ProbeCounts = {
   readonly lost: number;
   readonly duplicated: number;
   readonly misordered: number;
+  /** What was lost, doubled or misordered where, a sentence for each person and group. */
+  readonly troubles: readonly string[];
 };
 
 /**
@@ -77,6 +79,7 @@ export class Probes {
     while (unsettled() > 0 && performance.now() < untilMs) await this.#news(100);
     const [owner] = this.#people;
     let [lost, duplicated, misordered] = [0, 0, 0];
+    const troubles: string[] = [];
     for (const group of this.#groups) {
       const stored = await this.#readAll(owner as Person, group);
       const order = new Map(stored.map((id, index) => [id, index]));
@@ -84,18 +87,34 @@ export class Probes {
       for (const person of this.#people) {
         while (heardOf(person, group).length < stored.length && performance.now() < untilMs) await this.#news(100);
         const heard = heardOf(person, group);
-        duplicated += heard.length - new Set(heard).size;
-        lost += stored.filter((id) => this.#sent.has(id) && !heard.includes(id)).length;
+        const known = new Set(heard);
+        duplicated += heard.length - known.size;
+        if (heard.length > known.size)
+          troubles.push(`${person.name} got ${heard.length - known.size} again in ${group}.`);
+        const unheard = stored.filter((id) => this.#sent.has(id) && !known.has(id));
+        lost += unheard.length;
+        if (unheard.length > 0) {
+          const places = unheard.map((id) => order.get(id) ?? -1);
+          troubles.push(
+            `${person.name} did not get ${unheard.length} of ${stored.length} in ${group}, ` +
+              `between the places ${Math.min(...places)} and ${Math.max(...places)}.`,
+          );
+        }
         for (let index = 1; index < heard.length; index += 1) {
           if ((order.get(heard[index] as MessageId) ?? -1) <= (order.get(heard[index - 1] as MessageId) ?? -1))
             misordered += 1;
         }
       }
-      for (const [id, send] of this.#sent) if (send.group === group && send.acked && !order.has(id)) lost += 1;
+      for (const [id, send] of this.#sent) {
+        if (send.group !== group || !send.acked || order.has(id)) continue;
+        lost += 1;
+        const saidAgoMs = Math.round(performance.now() - send.atMs);
+        troubles.push(`${id} was acknowledged and is not in ${group}; it was said ${saidAgoMs} ms ago.`);
+      }
     }
     for (const { client } of this.#people) await client.stop();
     const sent = this.#sent.size;
-    return { sent, acked: sent - unsettled(), lost, duplicated, misordered };
+    return { sent, acked: sent - unsettled(), lost, duplicated, misordered, troubles };
   }
 
   #say(group: ConversationId): void {

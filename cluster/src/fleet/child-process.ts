@@ -15,8 +15,8 @@ export type ChildOptions = {
 };
 
 /**
- * A process of ours that can be killed, stalled, stopped and started again with the same arguments. It never outlives us: whatever is
- * left when we end is killed.
+ * A process of ours that can be killed, stalled, stopped and started again with the same arguments. Whatever is left when we end is
+ * killed, unless we are killed with SIGKILL ourselves: then a machine of Tidings ends by itself, and an engine stays.
  */
 export class Child {
   readonly options: ChildOptions;
@@ -49,6 +49,8 @@ export class Child {
       // The channel tells a server of ours that we have ended, however we did.
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       env: { ...withoutSettings(process.env), ...env },
+      // A Ctrl-C in our terminal is for us: we end them in order.
+      detached: true,
     });
     child.channel?.unref();
     this.#child = child;

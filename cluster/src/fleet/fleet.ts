@@ -107,7 +107,7 @@ async function startBalancer(
     receivePorts: [receive1, receive2, receive3],
   });
   await balancer.process.start();
-  await untilReady(balancer.url);
+  await untilReady(balancer);
   return balancer;
 }
 
@@ -155,9 +155,11 @@ async function prepareMachine(
 }
 
 /** The balancer knows of its machines with its first checks. */
-async function untilReady(url: string): Promise<void> {
+async function untilReady({ url, process: balancer }: Balancer): Promise<void> {
   const untilMs = performance.now() + readyMsMax;
   for (;;) {
+    // Somebody else may answer at its address.
+    if (!balancer.isRunning) throw new Error(`HAProxy ended at once; ${balancer.options.logFile} says why.`);
     const answers = await Promise.all([
       fetch(`${url}/healthz`).then(
         ({ status }) => status === 200,

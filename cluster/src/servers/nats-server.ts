@@ -41,7 +41,7 @@ const startMsMax = 25_000;
 const countedInMsMax = 3_000;
 const foundingsMax = 5;
 
-/** Whatever ends this process, its servers end with it. */
+/** However this process ends, unless by SIGKILL, its servers end with it. */
 const running = new Set<ChildProcess>();
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
@@ -118,6 +118,8 @@ async function prepare(preparation: Preparation): Promise<NatsServer> {
       const started = spawn(path, ["-c", file], {
         stdio: ["ignore", "ignore", "pipe"],
         env: { ...process.env, GOMAXPROCS: `${preparation.processors}` },
+        // A Ctrl-C in our terminal is for us: we end it after those that need it.
+        detached: true,
       });
       child = started;
       running.add(started);

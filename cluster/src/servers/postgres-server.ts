@@ -154,6 +154,8 @@ async function launch({ programs, account, dataFolder }: Place): Promise<Running
     cwd: dataFolder,
     env: { ...process.env, LC_ALL: "C" },
     stdio: ["ignore", "ignore", "pipe"],
+    // A Ctrl-C in our terminal is for us: we end it after those that need it.
+    detached: true,
   });
   // A test that is ended takes its server along.
   const killWithUs = (): void => {

@@ -105,6 +105,23 @@ export class DeliveryChecker {
     });
   }
 
+  /** Who lacks what, a sentence for each; of many the first ones. */
+  lacking(): readonly string[] {
+    const sentences: string[] = [];
+    for (const { name, seats } of this.#groups) {
+      for (const [user, seat] of seats) {
+        if (seat.missing === 0 || sentences.length === lackingToldMax) continue;
+        let first = 0;
+        while (isDelivered(seat, first)) first += 1;
+        const { missing, cursor } = seat;
+        sentences.push(
+          `${this.#nick(user)} lacks ${missing} of ${name}, the first is its message ${first}; he has come to seq ${cursor}.`,
+        );
+      }
+    }
+    return sentences;
+  }
+
   /** Where this user's session stands in each of its groups. */
   cursors(user: number): Map<ConversationId, number> {
     const cursors = new Map<ConversationId, number>();
@@ -196,6 +213,7 @@ type GroupRecord = {
 };
 
 const notOurs = -1;
+const lackingToldMax = 5;
 
 function createGroupRecord(plan: Plan, group: number, head: number): GroupRecord {
   const planned = plan.groups[group] ?? { name: "", members: [], messageCount: 0 };

@@ -87,7 +87,12 @@ export async function readHeads(task: {
 /** Gives the tokens back, so that a server that lives on does not collect them. */
 export async function revokeTokens(people: readonly Person[], signal: AbortSignal): Promise<void> {
   await forEachBounded(people, signUpsAtOnce, async ({ api }) => {
-    await persist(signal, () => api.call("revokeToken", { params: { token_id: currentToken } }));
+    try {
+      await persist(signal, () => api.call("revokeToken", { params: { token_id: currentToken } }));
+    } catch (error) {
+      // A first attempt that nobody answered had done it.
+      if (!(error instanceof TidingsError && error.code === "token-revoked")) throw error;
+    }
   });
 }
 

@@ -142,6 +142,7 @@ async function replayPlan(
       counts.altered === 0 ? "" : `${counts.altered} entries had another content than was sent.`,
       sessions.firstRefusal === undefined ? "" : `The server refused a message: ${sessions.firstRefusal}`,
       counts.firstTrouble === undefined ? "" : `The first trouble: ${counts.firstTrouble}.`,
+      ...checker.lacking(),
     ].filter((remark) => remark !== "");
     await sessions.stop();
     if (server === undefined) await revokeTokens(people, signal);

@@ -41,6 +41,8 @@ export type NatsServerExamination = {
   readonly syncInterval: string;
   /** The server's wall time when it answered; undefined where it did not say. */
   readonly nowMs: number | undefined;
+  /** Servers that keep streams in its cluster, whether they are named to us or not; absent where it did not say. */
+  readonly clusterSize?: number;
 };
 
 export type NatsStreamExamination = {
@@ -105,7 +107,9 @@ export async function examineNats(options: NatsExamineOptions): Promise<NatsExam
 }
 
 function isOurs(name: string, stream: string): boolean {
-  return stream.startsWith(logStreamName(name, 0).slice(0, -1)) || stream.startsWith(`KV_${name}-`);
+  const isLog = stream.startsWith(logStreamName(name, 0).slice(0, -1));
+  // Another installation's name may begin with ours.
+  return isLog || ["connections", "leases"].some((bucket) => stream === `KV_${name}-${bucket}`);
 }
 
 function streamOf({ config, state, cluster }: StreamInfo): NatsStreamExamination {
@@ -134,12 +138,28 @@ type Varz = {
 };
 
 async function serverAt(monitorUrl: string): Promise<NatsServerExamination> {
-  const answer = await fetch(new URL("/varz", monitorUrl), { signal: AbortSignal.timeout(callMsMax) }).catch(
+  const [varz, jsz] = await Promise.all([ask<Varz>(monitorUrl, "/varz"), ask<Jsz>(monitorUrl, "/jsz")]);
+  const { server_name: name = "unknown", version = "unknown", now, jetstream } = varz;
+  const clusterSize = jsz.meta_cluster?.cluster_size;
+  const syncInterval = syncOf(jetstream?.config ?? {});
+  return {
+    monitorUrl,
+    name,
+    version,
+    syncInterval,
+    nowMs: timeOf(now),
+    ...(clusterSize !== undefined && { clusterSize }),
+  };
+}
+
+type Jsz = { readonly meta_cluster?: { readonly cluster_size?: number } };
+
+/** An empty object where nobody answers, or with something else. */
+async function ask<Answer extends object>(monitorUrl: string, path: string): Promise<Partial<Answer>> {
+  const answer = await fetch(new URL(path, monitorUrl), { signal: AbortSignal.timeout(callMsMax) }).catch(
     () => undefined,
   );
-  const varz = (answer?.ok === true ? await answer.json().catch(() => ({})) : {}) as Varz;
-  const { server_name: name = "unknown", version = "unknown", now, jetstream } = varz;
-  return { monitorUrl, name, version, syncInterval: syncOf(jetstream?.config ?? {}), nowMs: timeOf(now) };
+  return (answer?.ok === true ? await answer.json().catch(() => ({})) : {}) as Partial<Answer>;
 }
 
 /** Nanoseconds, and beside them whether every write is synced. */

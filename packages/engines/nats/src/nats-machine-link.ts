@@ -73,8 +73,19 @@ export function createNatsMachineLink(nats: Nats): MachineLink {
       const callback = (error: Error | null, { data }: Msg): void => {
         if (error !== null || signal.aborted) return;
         const message = decodeMessage(decoder.decode(data));
-        if (message === undefined) log.warn({}, "A message to this machine cannot be read, and is lost.");
-        else handler(message);
+        if (message === undefined) {
+          log.warn({}, "A message to this machine cannot be read, and is lost.");
+          return;
+        }
+        try {
+          handler(message);
+        } catch (failure) {
+          // Thrown on, it would end the reading of everything that comes over this connection.
+          log.warn(
+            { err: failure, tell: message.tell },
+            "A message to this machine could not be handled, and is lost.",
+          );
+        }
       };
       const subscriptions = [subjectOf(machine), toAll].map((subject) => connection.subscribe(subject, { callback }));
       const end = (): void => {
@@ -119,6 +130,7 @@ function decodeMessage(text: string): MachineMessage | undefined {
     if (!known.has(message?.tell)) return undefined;
     if (message.tell !== "delivery") return message;
     const { conversation, fromSeq, kinds, recipients } = message;
+    if (typeof conversation !== "string" || typeof fromSeq !== "number") return undefined;
     const entries = lines.map((json, index) => ({
       seq: asSeq(fromSeq + index),
       kind: kinds?.[index] ?? "message",

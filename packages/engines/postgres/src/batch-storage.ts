@@ -63,6 +63,11 @@ export class BatchStorage {
     }
   }
 
+  /** Whatever is known of what is stored is asked of the database again. */
+  forget(): void {
+    this.#known.forgetAll();
+  }
+
   #note(batch: DecidedBatch): void {
     this.#known.note(batch);
     if (batch.entries.length === 0) return;

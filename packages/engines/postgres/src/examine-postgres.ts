@@ -1,7 +1,7 @@
 import { Client } from "pg";
 import { connectionSettings } from "./database.ts";
 import { isOutage, unavailable } from "./postgres-failure.ts";
-import { schema } from "./schema.ts";
+import { migrations, schema } from "./schema.ts";
 
 /** What a PostgreSQL server says of itself to this role in this database. Whether that is good is for the reader to judge. */
 export type PostgresExamination = {
@@ -27,6 +27,10 @@ export type PostgresExamination = {
   readonly mayReplicate: boolean;
   /** 0: there are no tables of ours. */
   readonly schemaVersion: number;
+  /** The newest that this program knows. */
+  readonly schemaVersionKnown: number;
+  /** An installation is copied in, and not all of it is there: no machine serves it. */
+  readonly isHalfCopied: boolean;
   /** The server's wall clock, milliseconds since 1970 UTC. */
   readonly clockMs: number;
 };
@@ -38,14 +42,16 @@ export async function examinePostgres(url: string): Promise<PostgresExamination>
   client.on("error", () => undefined);
   try {
     await client.connect();
-    const { rows } = await client.query<Omit<PostgresExamination, "idleSlots"> & { readonly idleSlots: string }>(
-      examine,
-    );
+    const { rows } = await client.query<
+      Omit<PostgresExamination, "idleSlots" | "isHalfCopied"> & { readonly idleSlots: string }
+    >(examine);
     const [found] = rows;
     if (found === undefined) throw new Error("PostgreSQL answered with nothing.");
     // Our types leave JSON as the text that it is.
     const idleSlots = JSON.parse(found.idleSlots) as PostgresExamination["idleSlots"];
-    return { ...found, idleSlots, schemaVersion: await schemaVersionOf(client) };
+    const schemaVersion = await schemaVersionOf(client);
+    const isHalfCopied = await isHalfCopiedInto(client);
+    return { ...found, idleSlots, schemaVersion, schemaVersionKnown: migrations.length, isHalfCopied };
   } catch (error) {
     throw isOutage(error) ? unavailable(error) : error;
   } finally {
@@ -53,11 +59,20 @@ export async function examinePostgres(url: string): Promise<PostgresExamination>
   }
 }
 
-async function schemaVersionOf(client: Client): Promise<number> {
-  const { rows: tables } = await client.query<{ exists: boolean }>(
-    `SELECT to_regclass('${schema}.schema_migrations') IS NOT NULL AS exists`,
+async function isTableThere(client: Client, table: string): Promise<boolean> {
+  const { rows } = await client.query<{ exists: boolean }>(
+    `SELECT to_regclass('${schema}.${table}') IS NOT NULL AS exists`,
   );
-  if (tables[0]?.exists !== true) return 0;
+  return rows[0]?.exists === true;
+}
+
+async function isHalfCopiedInto(client: Client): Promise<boolean> {
+  if (!(await isTableThere(client, "archive_source"))) return false;
+  return (await client.query("SELECT FROM archive_source WHERE NOT finished")).rows.length > 0;
+}
+
+async function schemaVersionOf(client: Client): Promise<number> {
+  if (!(await isTableThere(client, "schema_migrations"))) return 0;
   const { rows } = await client.query<{ version: number | null }>(
     "SELECT max(version) AS version FROM schema_migrations",
   );

@@ -9,7 +9,8 @@ const keysMax = 50_000;
 
 /**
  * What this process knows of conversations that it wrote to. Heads may be old, because somebody else wrote: whoever uses one has the
- * database compare it. Where a key is stored never changes, so what is here is true for ever.
+ * database compare it. Where a key is stored never changes, as long as the database does not go back: whoever begins again where the
+ * database says that it is forgets everything first.
  */
 export class KnownConversations {
   readonly #heads = new Map<ConversationId, KnownHead>();
@@ -43,6 +44,13 @@ export class KnownConversations {
     if (this.#keys.size <= keysMax / 2) return;
     this.#olderKeys = this.#keys;
     this.#keys = new Map();
+  }
+
+  /** A standby that lacks the last commits may have taken over, or a backup may have come back. */
+  forgetAll(): void {
+    this.#heads.clear();
+    this.#keys = new Map();
+    this.#olderKeys = new Map();
   }
 
   /** Nobody knows what became of a batch. */

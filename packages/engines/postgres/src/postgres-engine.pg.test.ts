@@ -171,6 +171,21 @@ await withPostgres((server) => {
     });
   });
 
+  test("what a database that went back lacks is applied again (G1)", async () => {
+    const { url, engine, close } = await openTemporaryEngine(server());
+    await engine.image.takeOver(0, 1);
+    await engine.image.apply(batch(0, "a"));
+    await engine.image.apply(batch(1, "b"));
+    // As a standby does that took over without the last commit.
+    await askDatabase(url, "UPDATE tidings.partitions SET position = 1");
+    await askDatabase(url, "UPDATE tidings.conversations SET head = 1, messages = 1");
+    await askDatabase(url, "DELETE FROM tidings.entries WHERE seq = 2");
+    expect(await engine.image.takeOver(0, 1)).toEqual({ position: 1 });
+    expect(await engine.image.apply(batch(1, "b"))).toEqual([{ outcome: "appended", firstSeq: 2, lastSeq: 2 }]);
+    expect(await textsOf(engine)).toEqual(["a", "b"]);
+    await close();
+  });
+
   describe("the change feed", () => {
     test("is taken over from a machine that still holds it", async () => {
       const { url, clock, engine, close } = await openTemporaryEngine(server());

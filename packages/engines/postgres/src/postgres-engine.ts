@@ -70,7 +70,7 @@ export function createPostgresEngine(options: PostgresEngineOptions): PostgresEn
       accounts: createPostgresAccountStore(db),
       notifications: createPostgresNotificationStore(db),
     },
-    image: createPostgresLogImage({ db, applies }),
+    image: createPostgresLogImage({ db, storage, applies }),
     get stats() {
       return { ...storage.counts, waiting: queue.waiting + applies.waiting + db.waiting };
     },

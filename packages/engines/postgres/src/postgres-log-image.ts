@@ -1,12 +1,15 @@
 import { invariant, keysAtOnceMax, type LogImage, StaleEpochError, WrongPositionError } from "@tidings/core";
 import type { ApplyQueue } from "./apply-queue.ts";
-import { findStored } from "./batch-storage.ts";
+import { type BatchStorage, findStored } from "./batch-storage.ts";
 import type { Database } from "./database.ts";
 import { sqlState } from "./postgres-failure.ts";
 
-export function createPostgresLogImage({ db, applies }: { db: Database; applies: ApplyQueue }): LogImage {
+export function createPostgresLogImage(parts: { db: Database; storage: BatchStorage; applies: ApplyQueue }): LogImage {
+  const { db, storage, applies } = parts;
   return {
     async takeOver(partition, epoch) {
+      // Where the log is gone through again, what was stored before may not be there any more.
+      storage.forget();
       const [row] = await db.write<{ position: number }>(takeOver, partition, epoch);
       if (row === undefined)
         throw new StaleEpochError(`Partition ${partition} is held with a higher epoch than ${epoch}.`);

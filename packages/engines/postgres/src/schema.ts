@@ -297,6 +297,26 @@ export const migrations: readonly string[] = [
       PERFORM pg_logical_emit_message(true, 'tidings', changes);
     END IF;
   END $$;
+
+  -- Returns when none of these transactions, given by the lower halves of their numbers, is in progress any more. One that still waits
+  -- (for a standby) may be above what a snapshot counts by, which is what has ended.
+  CREATE OR REPLACE FUNCTION await_visible(transactions bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+  DECLARE
+    newest bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+    own bigint;
+  BEGIN
+    FOREACH own IN ARRAY transactions LOOP
+      own := (newest >> 32 << 32) + own;
+      IF own - newest > 1::bigint << 31 THEN
+        own := own - (1::bigint << 32);
+      ELSIF newest - own > 1::bigint << 31 THEN
+        own := own + (1::bigint << 32);
+      END IF;
+      WHILE pg_xact_status(own::text::xid8) = 'in progress' LOOP
+        PERFORM pg_sleep(0.0005);
+      END LOOP;
+    END LOOP;
+  END $$;
   `,
 ];
 

@@ -30,7 +30,10 @@ export function checkAcknowledgement({ streams, servers, connectedTo }: NatsExam
   }
   // One that is late is enough to know; that all are in time is known from all of them.
   const asked = new Set(servers.filter(({ syncInterval }) => syncInterval === "always").map(({ name }) => name));
-  const wanted = connectedTo.cluster === undefined ? 1 : Math.max(replicas, settings.natsServers.length);
+  const wanted =
+    connectedTo.cluster === undefined
+      ? 1
+      : Math.max(replicas, settings.natsServers.length, ...servers.map(({ clusterSize = 0 }) => clusterSize));
   if (asked.size < wanted) {
     const known = asked.size === 0 ? "no server says" : `only ${asked.size} of ${wanted} servers say`;
     const says = `it is not known whether it survives the loss of power: ${known} how it fsyncs; name --nats-monitor-urls.`;

@@ -24,8 +24,17 @@ function checkVersion({ version, versionNumber }: PostgresExamination): Finding 
   return { level: "bad", what, says: `${version}: it must be ${majorMin} or newer` };
 }
 
-function checkSchema({ schemaVersion }: PostgresExamination): Finding {
+function checkSchema({ schemaVersion, schemaVersionKnown, isHalfCopied }: PostgresExamination): Finding {
   const what = "tables";
+  if (schemaVersion > schemaVersionKnown) {
+    const says = `version ${schemaVersion}, but this program knows versions up to ${schemaVersionKnown}: no machine of it serves them`;
+    return { level: "bad", what, says };
+  }
+  if (isHalfCopied) {
+    const says =
+      "An installation is being migrated into this database and not all of it is there: run tidings migrate to its end";
+    return { level: "bad", what, says };
+  }
   if (schemaVersion > 0) return { level: "good", what, says: `version ${schemaVersion}` };
   return { level: "note", what, says: "There are none yet: the first machine makes them." };
 }

@@ -22,6 +22,10 @@ export type PostgresExamination = {
   readonly mayReplicate: boolean;
   /** 0: there are no tables of ours yet. */
   readonly schemaVersion: number;
+  /** The newest that this program knows. */
+  readonly schemaVersionKnown: number;
+  /** A migration into it has not come to its end. */
+  readonly isHalfCopied: boolean;
   readonly clockMs: number;
 };
 
@@ -41,6 +45,8 @@ export type NatsServerExamination = {
   /** Whether a write is on the disk before it is answered: `always`, a time such as `120 s`, or `unknown`. */
   readonly syncInterval: string;
   readonly nowMs: number | undefined;
+  /** Servers that keep streams in its cluster, named to us or not. */
+  readonly clusterSize?: number;
 };
 
 export type NatsStreamExamination = {

@@ -27,6 +27,8 @@ const postgres: PostgresExamination = {
   isInRecovery: false,
   mayReplicate: true,
   schemaVersion: 1,
+  schemaVersionKnown: 1,
+  isHalfCopied: false,
   clockMs: 0,
 };
 
@@ -79,6 +81,14 @@ describe("PostgreSQL", () => {
   it.each<[Partial<PostgresExamination>, string]>([
     [{ version: "14.12", versionNumber: 140_012 }, "bad: PostgreSQL: 14.12: it must be 15 or newer"],
     [{ schemaVersion: 0 }, "note: tables: There are none yet: the first machine makes them."],
+    [
+      { schemaVersion: 2 },
+      "bad: tables: version 2, but this program knows versions up to 1: no machine of it serves them",
+    ],
+    [
+      { isHalfCopied: true },
+      "bad: tables: An installation is being migrated into this database and not all of it is there: run tidings migrate to its end",
+    ],
     [
       { fsync: "off" },
       "bad: commits of the database: fsync is off: the loss of power may leave a database that cannot be read",
@@ -302,6 +312,11 @@ describe("an acknowledgement", () => {
       "one server that was asked thrice",
       { servers: [server("n1"), server("n1"), server("n1")] },
       `note: ${unknown} only 1 of 3 servers say how it fsyncs; name --nats-monitor-urls. ${three}`,
+    ],
+    [
+      "a cluster of more servers than were asked",
+      { servers: [server("n1"), server("n2"), server("n3")].map((one) => ({ ...one, clusterSize: 5 })) },
+      `note: ${unknown} only 3 of 5 servers say how it fsyncs; name --nats-monitor-urls. ${three}`,
     ],
     [
       "a log in memory",

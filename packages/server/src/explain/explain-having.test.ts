@@ -1,7 +1,8 @@
+import { partitionOf } from "@tidings/core";
 import { asMessageId, asSeq, type Explanation, type FactCode, TidingsError } from "@tidings/protocol";
 import { afterEach, describe, expect, it } from "vitest";
 import { type ExplainStage, helloId, openExplainStage } from "../testing/explain-stage.ts";
-import { ann, ben, cat } from "../testing/fleet-rig.ts";
+import { ann, ben, cat, partitions } from "../testing/fleet-rig.ts";
 import { authenticate } from "../testing/receive-rig.ts";
 
 /** Each reason in a fleet in which it was brought about: what is not stored, what he may not read, what he has. */
@@ -46,6 +47,17 @@ describe("what is not stored", () => {
     stage.rig.startWorker();
     await stage.hello(conversation);
     expect(await stage.codeOf()).toBe("no-session");
+  });
+
+  it("is not said to be unknown, where more waits in the log than is looked at", async () => {
+    stage = await openExplainStage();
+    const conversation = await stage.openRoom();
+    await stage.rig.settled(stage.worker.drain());
+    const { log } = stage.rig.fleet;
+    for (let record = 0; record < 2_000; record += 1) await log.append(partitionOf(conversation, partitions), "{}");
+    await stage.accept(conversation);
+    const explained = await stage.explain({ conversation, sender: "ann" });
+    expect(explained.conclusion.code).toBe("not-found");
   });
 
   it("is not applied yet, if its holder does not get on", async () => {

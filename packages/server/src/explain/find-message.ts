@@ -69,9 +69,18 @@ export function createMessageFinder(parts: {
     if (first !== undefined) return findBySeq(first.conversation, first.seq);
 
     const waiting = await log?.find(wanted);
-    if (waiting !== undefined) return { state: "in-log", ...waiting };
+    if (typeof waiting === "object") return { state: "in-log", ...waiting };
     const request = await findSetAside(wanted);
     if (request !== undefined) return { state: "set-aside", request };
+    // A worker may have applied it between the two looks.
+    for (const [index, meanwhile] of (await findKeys(keys)).entries()) {
+      if (meanwhile !== undefined) return findBySeq((keys[index] as LoggedKey).conversation, meanwhile.seq);
+    }
+    if (waiting === "unknown") {
+      const says =
+        "more waits in the log than was looked at, and it may be there. Ask again when the workers have caught up.";
+      return { state: "not-found", looked: says };
+    }
     const [key] = keys;
     const looked = `${keys.length} senders in conversations were looked for it`;
     if (exact && key !== undefined) {

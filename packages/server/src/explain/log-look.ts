@@ -6,13 +6,18 @@ import type { PartitionState } from "./findings.ts";
 export type LogLook = {
   /** How far the conversation's partition is applied, and who holds it. */
   stateOf(conversation: ConversationId): Promise<PartitionState>;
-  /** A message that is in the log and not applied; in what is nearest to be applied, where very much waits. */
+  /**
+   * A message that is in the log and not applied. Undefined if it is not there; `unknown` if more waits than was looked at, or the log
+   * did not give it in time.
+   */
   find(wanted: {
     readonly messageId: MessageId;
     readonly sender?: UserId;
     readonly conversation?: ConversationId;
-  }): Promise<(PartitionState & { readonly position: number }) | undefined>;
+  }): Promise<Waiting | "unknown" | undefined>;
 };
+
+type Waiting = PartitionState & { readonly position: number };
 
 /** Looks into the Message Log from outside, as a reader that applies nothing. */
 export function createLogLook(fleet: FleetEngines, clock: Clock): LogLook {
@@ -34,14 +39,14 @@ export function createLogLook(fleet: FleetEngines, clock: Clock): LogLook {
       const all = Array.from({ length: log.partitions }, (_, partition) => partition);
       const partitions = conversation === undefined ? all : [partitionOf(conversation, log.partitions)];
       const found = await Promise.all(partitions.map((partition) => findIn(partition, wanted)));
-      return found.find((one) => one !== undefined);
+      return found.find((one) => typeof one === "object") ?? found.find((one) => one !== undefined);
     },
   };
 
   async function findIn(
     partition: number,
     { messageId, sender, conversation }: Parameters<LogLook["find"]>[0],
-  ): Promise<(PartitionState & { readonly position: number }) | undefined> {
+  ): Promise<Waiting | "unknown" | undefined> {
     const [applied, end] = await Promise.all([image.position(partition), log.end(partition)]);
     if (applied >= end) return undefined;
     const reading = new AbortController();
@@ -57,10 +62,11 @@ export function createLogLook(fleet: FleetEngines, clock: Clock): LogLook {
             return { ...(await stateOf(request.conversation, partition)), position };
           }
           read += 1;
-          if (position >= end || read >= recordsReadMax) return undefined;
+          if (position >= end) return undefined;
+          if (read >= recordsReadMax) return "unknown";
         }
       }
-      return undefined;
+      return "unknown";
     } finally {
       cancel();
       reading.abort();

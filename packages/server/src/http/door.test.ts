@@ -5,9 +5,14 @@ import { TidingsError } from "@tidings/protocol";
 import { parseSettings } from "../settings.ts";
 import { createDoor } from "./door.ts";
 
-function request(options: { from?: string; headers?: Record<string, string>; url?: string }): IncomingMessage {
-  const { from = "127.0.0.1", headers = {}, url = "/v1/socket" } = options;
-  return { url, headers, socket: { remoteAddress: from } } as unknown as IncomingMessage;
+function request(options: {
+  from?: string;
+  to?: string;
+  headers?: Record<string, string>;
+  url?: string;
+}): IncomingMessage {
+  const { from = "127.0.0.1", to = "127.0.0.1", headers = {}, url = "/v1/socket" } = options;
+  return { url, headers, socket: { remoteAddress: from, localAddress: to } } as unknown as IncomingMessage;
 }
 
 const open = (flags: readonly string[] = [], port = 8484) => createDoor(parseSettings(flags, {}), () => port);
@@ -38,8 +43,13 @@ describe("the client's address", () => {
   it("is of this machine only without a proxy on the way", () => {
     for (const from of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) expect(open().isLocal(request({ from }))).toBe(true);
     expect(open().isLocal(request({ from: "203.0.113.9" }))).toBe(false);
+    // A machine that listens on one address is asked from this same address.
+    expect(open().isLocal(request({ from: "10.0.0.41", to: "10.0.0.41" }))).toBe(true);
+    expect(open().isLocal(request({ from: "10.0.0.42", to: "10.0.0.41" }))).toBe(false);
     for (const name of ["x-forwarded-for", "forwarded", "via", "x-real-ip"]) {
       expect(open().isLocal(request({ headers: { [name]: "127.0.0.1" } }))).toBe(false);
+      const own = { from: "10.0.0.41", to: "10.0.0.41" };
+      expect(open().isLocal(request({ ...own, headers: { [name]: "10.0.0.9" } }))).toBe(false);
     }
   });
 });

@@ -17,8 +17,10 @@ export function createDoor(
 
   return {
     addressOf: (request) => proxyAddress(request, isProxy),
-    isLocal: (request) =>
-      isLoopbackAddress(request.socket.remoteAddress ?? "") && !proxyHeaders.some((name) => name in request.headers),
+    isLocal: ({ socket: { remoteAddress = "", localAddress }, headers }) =>
+      // A server that listens on one address only is asked from that address, and by nobody else from it.
+      (isLoopbackAddress(remoteAddress) || (remoteAddress !== "" && remoteAddress === localAddress)) &&
+      !proxyHeaders.some((name) => name in headers),
     check(request) {
       if (request.headers.host === undefined && request.httpVersion === "1.1") throw new TidingsError("bad-http");
       if (holdsToken(request.url ?? "")) throw new TidingsError("token-in-url");

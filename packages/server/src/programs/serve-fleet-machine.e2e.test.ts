@@ -22,8 +22,8 @@ afterEach(async () => {
 });
 
 /** A machine over engines in memory, which are there as soon as the test says so. The port is known before it serves. */
-async function machine(roles: string, at?: { port: number }) {
-  const port = at?.port ?? (await freePort());
+async function machine(roles: string, options: { port?: number; brokerDrain?: () => Promise<void> } = {}) {
+  const port = options.port ?? (await freePort());
   const { stores, fleet } = createMemoryFleet({ clock, partitions: 4 });
   const links = createMemoryLinks({ clock });
   const life = (name: string) => ({
@@ -40,7 +40,13 @@ async function machine(roles: string, at?: { port: number }) {
         stats: { commits: 0, appends: 0, waiting: 0 },
         ...life("databases"),
       }),
-    broker: () => broker.resolve({ ...fleet, ...links, ...life("broker") }),
+    broker: () =>
+      broker.resolve({
+        ...fleet,
+        ...links,
+        ...life("broker"),
+        ...(options.brokerDrain !== undefined && { drain: options.brokerDrain }),
+      }),
   };
   const served = serveFleetMachine({
     openers: {
@@ -132,6 +138,15 @@ describe("a machine of a fleet", () => {
     await served.drain();
     expect(steps).toEqual(["drain broker", "drain databases", "stop broker", "stop databases"]);
     await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  });
+
+  it("ends though its broker is gone in the moment in which it is left", async () => {
+    const { served, arrive } = await machine("send", { brokerDrain: () => Promise.reject(new Error("gone")) });
+    arrive.databases();
+    arrive.broker();
+    await served.start();
+    await served.drain();
+    expect(steps).toEqual(["drain databases", "stop broker", "stop databases"]);
   });
 
   it("ends also while it waits, and ends the engine that is there", async () => {

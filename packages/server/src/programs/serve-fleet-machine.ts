@@ -78,17 +78,31 @@ export function serveFleetMachine(options: {
     return engine;
   }
 
-  /** The feed keeps what no notifier has seen from now on, before anything is applied: whichever worker runs one first. */
+  /**
+   * The feed keeps what no notifier has seen from now on, before anything is applied: whichever worker runs one first. Another worker
+   * that makes itself known at the same time takes a moment.
+   */
   async function keepForNotifier({ stores }: DatabaseEngine): Promise<void> {
-    try {
-      await stores.feed.advance(notifierName, 0);
-    } catch (error) {
-      log.warn(
-        { err: error },
-        "The change feed cannot be followed yet, so nobody is notified of what comes meanwhile.",
-      );
+    const untilMs = clock.monotonicMs() + feedMsMax;
+    while (!ending.signal.aborted) {
+      try {
+        await stores.feed.advance(notifierName, 0);
+        return;
+      } catch (error) {
+        if (clock.monotonicMs() > untilMs) {
+          const trouble = "The change feed cannot be followed yet: nobody is notified of what comes before it can be.";
+          log.warn({ err: error }, trouble);
+          return;
+        }
+      }
+      await clock.sleep(feedRetryMs, ending.signal);
     }
   }
+
+  /** An engine that is gone in that moment must not keep the process alive. */
+  const noteLeft = (engine: string) => (error: unknown) => {
+    log.warn({ err: error, engine }, "An engine was left before it had answered.");
+  };
 
   /** An end that comes while it starts waits for the start to notice. Why a start failed is told by its own promise. */
   async function startIsOver(): Promise<void> {
@@ -105,8 +119,8 @@ export function serveFleetMachine(options: {
       await startIsOver();
       await tidings?.drain();
       // The machine has given back its leases and its rows by now; nothing needs the broker any more, and then the databases.
-      await broker?.drain();
-      await databases?.drain();
+      await broker?.drain().catch(noteLeft(openers.broker.name));
+      await databases?.drain().catch(noteLeft(openers.databases.name));
       await Promise.all([broker?.stop(), databases?.stop()]);
     },
     async stop() {
@@ -116,3 +130,7 @@ export function serveFleetMachine(options: {
     },
   };
 }
+
+/** A database without a feed (`wal_level`) is served all the same. */
+const feedMsMax = 15_000;
+const feedRetryMs = 200;
