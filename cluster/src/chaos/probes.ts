@@ -81,7 +81,13 @@ export class Probes {
     let [lost, duplicated, misordered] = [0, 0, 0];
     const troubles: string[] = [];
     for (const group of this.#groups) {
-      const stored = await this.#readAll(owner as Person, group);
+      const acked = [...this.#sent].flatMap(([id, send]) => (send.group === group && send.acked ? [id] : []));
+      let stored = await this.#readAll(owner as Person, group);
+      // What was acknowledged is durable in the log, and stored when a worker has come to it.
+      while (!includesAll(stored, acked) && performance.now() < untilMs) {
+        await this.#news(100);
+        stored = await this.#readAll(owner as Person, group);
+      }
       const order = new Map(stored.map((id, index) => [id, index]));
       duplicated += stored.length - order.size;
       for (const person of this.#people) {
@@ -206,6 +212,11 @@ function heardOf({ heard }: Person, group: ConversationId): MessageId[] {
   const list = heard.get(group) ?? [];
   heard.set(group, list);
   return list;
+}
+
+function includesAll(ids: readonly MessageId[], wanted: readonly MessageId[]): boolean {
+  const known = new Set(ids);
+  return wanted.every((id) => known.has(id));
 }
 
 /** A fleet under faults refuses for moments; a minute is long. */
