@@ -84,7 +84,7 @@ export async function openNatsConnectionDirectory(
   const restore = async (id: MachineId): Promise<void> => {
     const machine = rows.machines.get(id);
     const users = own.get(id);
-    if (users === undefined || machine === undefined || machine.rows.size >= users.size) return;
+    if (users === undefined || machine === undefined) return;
     const missing = [...users].filter((user) => !machine.rows.has(user));
     for (let index = 0; index < missing.length; index += writesAtOnce) {
       await Promise.all(missing.slice(index, index + writesAtOnce).map((user) => put(rowKey(user, id), "1")));

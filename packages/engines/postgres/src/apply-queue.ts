@@ -57,7 +57,7 @@ export class ApplyQueue {
       }
     } catch (error) {
       const isAboutOneOfThem = group.length > 1 && !(error instanceof TidingsError);
-      if (isAboutOneOfThem) for (const one of group) await this.#storeTogether([one]);
+      if (isAboutOneOfThem) await Promise.all(group.map((one) => this.#storeTogether([one])));
       else for (const { reject } of group) reject(error);
     }
   }
