@@ -156,7 +156,7 @@ export const settingOptions = {
   }),
   installation: text({
     default: "tidings",
-    help: "Name of the fleet in NATS, which several may share: a-z, 0-9 and -, 32 at most. In PostgreSQL each fleet has a database of its own.",
+    help: "Name of the fleet in NATS, which several may share: a-z, 0-9 and -, 32 at most. Each has a PostgreSQL database of its own.",
     must: {
       be: "1 to 32 of a-z, 0-9 and -, beginning with a letter",
       is: (name) => /^[a-z][a-z0-9-]{0,31}$/.test(name),

@@ -2,17 +2,10 @@ import { DiscardPolicy, RetentionPolicy, StorageType } from "@nats-io/jetstream"
 import { nanos } from "@nats-io/nats-core";
 import { invariant, type LogRecord, type MessageLog, recordBytesMax } from "@tidings/core";
 import { TidingsError } from "@tidings/protocol";
-import { isFull, isNotFound, unavailable } from "./errors.ts";
+import { appendOnce } from "./append-once.ts";
+import { unavailable } from "./errors.ts";
 import { keepStream, noteDrift, type WantedStream } from "./keep-stream.ts";
-import {
-  appendMsMax,
-  attemptMsMax,
-  callMsMax,
-  duplicateMs,
-  logAgeMsDefault,
-  logBytesDefault,
-  retryMs,
-} from "./limits.ts";
+import { callMsMax, duplicateMs, logAgeMsDefault, logBytesDefault, retryMs } from "./limits.ts";
 import type { Nats } from "./nats.ts";
 import { StreamReading } from "./stream-reading.ts";
 
@@ -55,7 +48,7 @@ export async function openNatsMessageLog(nats: Nats, options: NatsLogOptions): P
     async append(partition, body) {
       invariant(Buffer.byteLength(body) <= recordBytesMax, "A record has at most the bytes that the port says.");
       appends += 1;
-      return appendOnce(nats, { subject: subjectOf(partition), body, msgID: `${opened}-${appends}` });
+      return appendOnce(nats, { subject: subjectOf(partition), body, name: `${opened}-${appends}` });
     },
     async *read(partition, after, signal) {
       const filter = subjectOf(partition);
@@ -94,29 +87,6 @@ function wantedStream(name: string, index: number, options: NatsLogOptions): Wan
     max_msg_size: recordBytesMax + headerBytesMax,
     duplicate_window: nanos(Math.min(duplicateMs, retention.ageMs ?? logAgeMsDefault)),
   };
-}
-
-/** Repeats an append that nobody answered, under its first name: a server that has it answers with its first position. */
-async function appendOnce(
-  nats: Nats,
-  { subject, body, msgID }: { subject: string; body: string; msgID: string },
-): Promise<number> {
-  const { clock, js } = nats;
-  const untilMs = clock.monotonicMs() + appendMsMax;
-  let isAsked = false;
-  for (;;) {
-    await nats.connected();
-    try {
-      const leftMs = Math.max(1, Math.ceil(untilMs - clock.monotonicMs()));
-      return (await js.publish(subject, body, { msgID, timeout: Math.min(attemptMsMax, leftMs) })).seq;
-    } catch (error) {
-      // A log that is full now may have taken an attempt before that nobody answered.
-      if (isFull(error) && !isAsked) throw new TidingsError("busy", { cause: error });
-      isAsked = true;
-      if (clock.monotonicMs() + retryMs >= untilMs || isNotFound(error)) throw unavailable(error);
-    }
-    await clock.sleep(retryMs);
-  }
 }
 
 /** Goes on behind the last record after whatever ended a reading, unless that takes longer than a call may. */
