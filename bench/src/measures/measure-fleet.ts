@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { defaultRoles, type MachineKind } from "@tidings/cluster/fleet/fleet.ts";
 import { type FleetServer, startFleetServer } from "../fleet-server.ts";
 import { Arrivals } from "../load/arrivals.ts";
 import { createMessageIds } from "../load/message.ts";
@@ -25,21 +26,41 @@ const partitions = 64;
  * when the sessions are spread over eight machines, beside all of them at one, under the same load.
  */
 export async function measureFleet({ folder, quick, progress }: MeasureOptions): Promise<Measurement> {
-  progress("fleet: starting NATS, PostgreSQL and twelve processes");
-  const roles = ["send", ...Array.from({ length: 8 }, () => "receive" as const), "worker", "worker"] as const;
+  progress("fleet: starting NATS, PostgreSQL and seven processes");
+  const sends = await withFleet(folder, defaultRoles, (fleet) =>
+    measureSends(fleet, { rounds: quick ? 1 : 3, durationMs: quick ? 1_000 : 4_000, progress }),
+  );
+  progress("fleet: starting NATS, PostgreSQL and eleven processes");
+  const spread = await withFleet(folder, spreadRoles, (fleet) =>
+    measureSpread(fleet, { rounds: quick ? 1 : 5, size: quick ? 160 : 1_600, progress }),
+  );
+  return {
+    title: "A fleet, all of it on this machine: NATS (3, sync always), PostgreSQL (synchronous_commit=on).",
+    rows: [...sends.rows, ...spread.rows],
+    figures: { ...sends.figures, ...spread.figures },
+  };
+}
+
+async function withFleet(
+  folder: string,
+  roles: readonly MachineKind[],
+  measure: (fleet: FleetServer) => Promise<Part>,
+): Promise<Part> {
   const fleet = await startFleetServer(folder, roles);
   try {
-    const sends = await measureSends(fleet, { rounds: quick ? 1 : 3, durationMs: quick ? 1_000 : 4_000, progress });
-    const spread = await measureSpread(fleet, { rounds: quick ? 1 : 5, size: quick ? 160 : 1_600, progress });
-    return {
-      title: "A fleet, all of it on this machine: NATS (3, sync always), PostgreSQL (synchronous_commit=on).",
-      rows: [...sends.rows, ...spread.rows],
-      figures: { ...sends.figures, ...spread.figures },
-    };
+    return await measure(fleet);
   } finally {
     await fleet.close();
   }
 }
+
+/** Eight that receive. */
+const spreadRoles: readonly MachineKind[] = [
+  "send",
+  ...Array.from({ length: 8 }, () => "receive" as const),
+  "worker",
+  "worker",
+];
 
 type Part = Pick<Measurement, "rows" | "figures">;
 type Extent = { readonly rounds: number; readonly progress: MeasureOptions["progress"] };
