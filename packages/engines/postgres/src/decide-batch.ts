@@ -97,17 +97,30 @@ function move(head: Moving, { kind, atMs, json }: EntryDraft, key: AppendRequest
   const seq = head.head;
   if (kind === "message") head.messages += 1;
   else head.groupSeq = seq;
-  return {
-    conversationKey: head.key,
+  const entry = { seq, atMs, kind, json: `{"seq":${seq},${json.slice(1)}` };
+  return rowOf(key === undefined ? entry : { ...entry, key }, head);
+}
+
+/** The row of an entry, in a conversation that has come to it. */
+export const rowOf = (
+  {
     seq,
     atMs,
-    messages: head.messages,
-    kind: entryKinds.indexOf(kind),
-    sender: key?.sender ?? "",
-    messageId: key?.messageId ?? "",
-    json: `{"seq":${seq},${json.slice(1)}`,
-  };
-}
+    kind,
+    key,
+    json,
+  }: Omit<EntryDraft, "json"> & Pick<EntryRow, "seq" | "json"> & Pick<AppendRequest, "key">,
+  head: Pick<KnownHead, "key" | "messages">,
+): EntryRow => ({
+  conversationKey: head.key,
+  seq,
+  atMs,
+  messages: head.messages,
+  kind: entryKinds.indexOf(kind),
+  sender: key?.sender ?? "",
+  messageId: key?.messageId ?? "",
+  json,
+});
 
 export const keyText = (conversationKey: number, { sender, messageId }: NonNullable<AppendRequest["key"]>): string =>
   `${conversationKey} ${sender} ${messageId}`;

@@ -2,8 +2,7 @@ import { type ArchivedEntry, type ArchivedPiece, ArchiveRefusedError } from "@ti
 import type { ConversationId } from "@tidings/protocol";
 import { loadHeads, storeDecided } from "./batch-storage.ts";
 import type { Query } from "./database.ts";
-import type { ChangedHead, EntryRow, KnownHead } from "./decide-batch.ts";
-import { entryKinds } from "./schema.ts";
+import { type ChangedHead, type EntryRow, type KnownHead, rowOf } from "./decide-batch.ts";
 
 /** Stores pieces of conversations as they are, from the heads of these on; counts and heads are made of the entries themselves. */
 export async function putArchivedEntries(query: Query, pieces: readonly ArchivedPiece[]): Promise<void> {
@@ -34,17 +33,6 @@ export async function putArchivedEntries(query: Query, pieces: readonly Archived
   }
   if (rows.length > 0) await storeDecided(query, { entries: rows, changed });
 }
-
-const rowOf = ({ seq, atMs, kind, key, json }: ArchivedEntry, head: KnownHead): EntryRow => ({
-  conversationKey: head.key,
-  seq,
-  atMs,
-  messages: head.messages,
-  kind: entryKinds.indexOf(kind),
-  sender: key?.sender ?? "",
-  messageId: key?.messageId ?? "",
-  json,
-});
 
 const elsewhere = (conversation: ConversationId, { seq }: ArchivedEntry, { head }: KnownHead): ArchiveRefusedError =>
   new ArchiveRefusedError(`The conversation ${conversation} ends at ${head}, so its entry ${seq} does not come next.`);

@@ -1,3 +1,31 @@
+/** Of a batch, as batch-storage.ts gives it, and what is done with it: the same for one partition and for several. */
+const batchParameters = `    c_keys bigint[], c_old_heads bigint[], c_heads bigint[], c_group_seqs bigint[], c_messages bigint[],
+    n_keys bigint[], n_ids text, n_heads bigint[], n_group_seqs bigint[], n_messages bigint[],
+    e_keys bigint[], e_seqs bigint[], e_times bigint[], e_messages bigint[], e_kinds smallint[],
+    e_senders text, e_ids text, e_json text,
+    changes text
+`;
+const storeHeadsAndEntries = `    IF cardinality(c_keys) > 0 THEN
+      UPDATE conversations c SET head = u.head, group_seq = u.group_seq, messages = u.messages
+        FROM unnest(c_keys, c_old_heads, c_heads, c_group_seqs, c_messages) AS u (key, old_head, head, group_seq, messages)
+        WHERE c.key = u.key AND c.head = u.old_head;
+      GET DIAGNOSTICS moved = ROW_COUNT;
+      IF moved <> cardinality(c_keys) THEN
+        RAISE 'A conversation has moved on meanwhile.' USING ERRCODE = 'TD003';
+      END IF;
+    END IF;
+    IF cardinality(n_keys) > 0 THEN
+      INSERT INTO conversations (key, conversation, head, group_seq, messages)
+        SELECT * FROM unnest(n_keys, string_to_array(n_ids, E'\\x1f'), n_heads, n_group_seqs, n_messages);
+    END IF;
+    IF cardinality(e_keys) > 0 THEN
+      INSERT INTO entries (conversation_key, seq, at_ms, messages, kind, sender, message_id, json)
+        SELECT * FROM unnest(e_keys, e_seqs, e_times, e_messages, e_kinds,
+          string_to_array(e_senders, E'\\x1f', ''), string_to_array(e_ids, E'\\x1f', ''), string_to_array(e_json, E'\\x1f'));
+      PERFORM pg_logical_emit_message(true, 'tidings', changes);
+    END IF;
+`;
+
 /**
  * The tables of the PostgreSQL engine. Everything that is stored is made here, by numbered migrations, each in one transaction together
  * with the row of `schema_migrations` that names it; all of them stand in the schema `tidings`. Who copies an installation of
@@ -154,12 +182,7 @@ export const migrations: readonly string[] = [
 
   CREATE FUNCTION store_batch(
     p integer, p_epoch bigint, p_after bigint, p_to bigint,
-    c_keys bigint[], c_old_heads bigint[], c_heads bigint[], c_group_seqs bigint[], c_messages bigint[],
-    n_keys bigint[], n_ids text, n_heads bigint[], n_group_seqs bigint[], n_messages bigint[],
-    e_keys bigint[], e_seqs bigint[], e_times bigint[], e_messages bigint[], e_kinds smallint[],
-    e_senders text, e_ids text, e_json text,
-    changes text
-  ) RETURNS void LANGUAGE plpgsql AS $$
+${batchParameters}  ) RETURNS void LANGUAGE plpgsql AS $$
   DECLARE
     moved bigint;
   BEGIN
@@ -172,26 +195,7 @@ export const migrations: readonly string[] = [
         INSERT INTO partitions VALUES (p, p_to, p_epoch);
       END IF;
     END IF;
-    IF cardinality(c_keys) > 0 THEN
-      UPDATE conversations c SET head = u.head, group_seq = u.group_seq, messages = u.messages
-        FROM unnest(c_keys, c_old_heads, c_heads, c_group_seqs, c_messages) AS u (key, old_head, head, group_seq, messages)
-        WHERE c.key = u.key AND c.head = u.old_head;
-      GET DIAGNOSTICS moved = ROW_COUNT;
-      IF moved <> cardinality(c_keys) THEN
-        RAISE 'A conversation has moved on meanwhile.' USING ERRCODE = 'TD003';
-      END IF;
-    END IF;
-    IF cardinality(n_keys) > 0 THEN
-      INSERT INTO conversations (key, conversation, head, group_seq, messages)
-        SELECT * FROM unnest(n_keys, string_to_array(n_ids, E'\\x1f'), n_heads, n_group_seqs, n_messages);
-    END IF;
-    IF cardinality(e_keys) > 0 THEN
-      INSERT INTO entries (conversation_key, seq, at_ms, messages, kind, sender, message_id, json)
-        SELECT * FROM unnest(e_keys, e_seqs, e_times, e_messages, e_kinds,
-          string_to_array(e_senders, E'\\x1f', ''), string_to_array(e_ids, E'\\x1f', ''), string_to_array(e_json, E'\\x1f'));
-      PERFORM pg_logical_emit_message(true, 'tidings', changes);
-    END IF;
-  END $$;
+${storeHeadsAndEntries}  END $$;
 
   -- Returns when none of these transactions, given by the lower halves of their numbers, is in progress any more.
   CREATE FUNCTION await_visible(transactions bigint[]) RETURNS void LANGUAGE plpgsql AS $$
@@ -250,12 +254,7 @@ export const migrations: readonly string[] = [
   `
   CREATE FUNCTION store_batches(
     p integer[], p_epochs bigint[], p_afters bigint[], p_tos bigint[],
-    c_keys bigint[], c_old_heads bigint[], c_heads bigint[], c_group_seqs bigint[], c_messages bigint[],
-    n_keys bigint[], n_ids text, n_heads bigint[], n_group_seqs bigint[], n_messages bigint[],
-    e_keys bigint[], e_seqs bigint[], e_times bigint[], e_messages bigint[], e_kinds smallint[],
-    e_senders text, e_ids text, e_json text,
-    changes text
-  ) RETURNS void LANGUAGE plpgsql AS $$
+${batchParameters}  ) RETURNS void LANGUAGE plpgsql AS $$
   DECLARE
     moved bigint;
     done integer[];
@@ -277,26 +276,7 @@ export const migrations: readonly string[] = [
         END LOOP;
       END IF;
     END IF;
-    IF cardinality(c_keys) > 0 THEN
-      UPDATE conversations c SET head = u.head, group_seq = u.group_seq, messages = u.messages
-        FROM unnest(c_keys, c_old_heads, c_heads, c_group_seqs, c_messages) AS u (key, old_head, head, group_seq, messages)
-        WHERE c.key = u.key AND c.head = u.old_head;
-      GET DIAGNOSTICS moved = ROW_COUNT;
-      IF moved <> cardinality(c_keys) THEN
-        RAISE 'A conversation has moved on meanwhile.' USING ERRCODE = 'TD003';
-      END IF;
-    END IF;
-    IF cardinality(n_keys) > 0 THEN
-      INSERT INTO conversations (key, conversation, head, group_seq, messages)
-        SELECT * FROM unnest(n_keys, string_to_array(n_ids, E'\\x1f'), n_heads, n_group_seqs, n_messages);
-    END IF;
-    IF cardinality(e_keys) > 0 THEN
-      INSERT INTO entries (conversation_key, seq, at_ms, messages, kind, sender, message_id, json)
-        SELECT * FROM unnest(e_keys, e_seqs, e_times, e_messages, e_kinds,
-          string_to_array(e_senders, E'\\x1f', ''), string_to_array(e_ids, E'\\x1f', ''), string_to_array(e_json, E'\\x1f'));
-      PERFORM pg_logical_emit_message(true, 'tidings', changes);
-    END IF;
-  END $$;
+${storeHeadsAndEntries}  END $$;
 
   -- Returns when none of these transactions, given by the lower halves of their numbers, is in progress any more. One that still waits
   -- (for a standby) may be above what a snapshot counts by, which is what has ended.

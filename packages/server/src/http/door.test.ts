@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { TidingsError } from "@tidings/protocol";
@@ -12,7 +12,9 @@ function request(options: {
   url?: string;
 }): IncomingMessage {
   const { from = "127.0.0.1", to = "127.0.0.1", headers = {}, url = "/v1/socket" } = options;
-  return { url, headers, socket: { remoteAddress: from, localAddress: to } } as unknown as IncomingMessage;
+  const socket = new Socket();
+  Object.defineProperties(socket, { remoteAddress: { value: from }, localAddress: { value: to } });
+  return Object.assign(new IncomingMessage(socket), { url, headers });
 }
 
 const open = (flags: readonly string[] = [], port = 8484) => createDoor(parseSettings(flags, {}), () => port);
