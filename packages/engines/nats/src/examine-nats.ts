@@ -20,8 +20,6 @@ export type NatsExamineOptions = {
 export type NatsExamination = {
   /** The server that answered. */
   readonly connectedTo: { readonly name: string; readonly version: string; readonly cluster: string | undefined };
-  /** Addresses of all servers that the one which answered knows of. */
-  readonly knownServers: readonly string[];
   /** Of each monitoring address, in their order. */
   readonly servers: readonly NatsServerExamination[];
   readonly streams: readonly NatsStreamExamination[];
@@ -86,10 +84,9 @@ export async function examineNats(options: NatsExamineOptions): Promise<NatsExam
     const streams: NatsStreamExamination[] = [];
     for await (const info of jsm.streams.list())
       if (isOurs(options.name, info.config.name)) streams.push(streamOf(info));
-    const { server_name: name = "unknown", version = "unknown", cluster, connect_urls } = connection.info ?? {};
+    const { server_name: name = "unknown", version = "unknown", cluster } = connection.info ?? {};
     return {
       connectedTo: { name, version, cluster },
-      knownServers: connect_urls ?? [],
       servers: await Promise.all((options.monitorUrls ?? []).map(serverAt)),
       streams,
       storage: {

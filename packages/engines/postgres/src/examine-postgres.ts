@@ -1,5 +1,6 @@
 import { Client } from "pg";
 import { connectionSettings } from "./database.ts";
+import { isHalfCopied } from "./half-copied.ts";
 import { isOutage, unavailable } from "./postgres-failure.ts";
 import { migrations, schema } from "./schema.ts";
 
@@ -50,8 +51,8 @@ export async function examinePostgres(url: string): Promise<PostgresExamination>
     // Our types leave JSON as the text that it is.
     const idleSlots = JSON.parse(found.idleSlots) as PostgresExamination["idleSlots"];
     const schemaVersion = await schemaVersionOf(client);
-    const isHalfCopied = await isHalfCopiedInto(client);
-    return { ...found, idleSlots, schemaVersion, schemaVersionKnown: migrations.length, isHalfCopied };
+    const halfCopied = (await isTableThere(client, "archive_source")) && (await isHalfCopied(client));
+    return { ...found, idleSlots, schemaVersion, schemaVersionKnown: migrations.length, isHalfCopied: halfCopied };
   } catch (error) {
     throw isOutage(error) ? unavailable(error) : error;
   } finally {
@@ -64,11 +65,6 @@ async function isTableThere(client: Client, table: string): Promise<boolean> {
     `SELECT to_regclass('${schema}.${table}') IS NOT NULL AS exists`,
   );
   return rows[0]?.exists === true;
-}
-
-async function isHalfCopiedInto(client: Client): Promise<boolean> {
-  if (!(await isTableThere(client, "archive_source"))) return false;
-  return (await client.query("SELECT FROM archive_source WHERE NOT finished")).rows.length > 0;
 }
 
 async function schemaVersionOf(client: Client): Promise<number> {

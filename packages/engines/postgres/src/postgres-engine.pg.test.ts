@@ -211,6 +211,8 @@ await withPostgres((server) => {
       const { engine, close } = await openTemporaryEngine(server());
       const stop = new AbortController();
       const next = engine.stores.feed.changes("plain", stop.signal)[Symbol.asyncIterator]().next();
+      // It begins at the present.
+      await consumerKnown(engine, "plain");
       await engine.image.takeOver(0, 1);
       const other = asConversationId("g_other");
       const mention = { ...messageDraft(), json: JSON.stringify({ kind: "message", at_ms: 1_000, mentions: [ann] }) };
