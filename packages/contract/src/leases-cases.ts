@@ -199,6 +199,30 @@ export const leasesCases: readonly ContractCase<LeasesFixture>[] = [
       deepEqual([...(await leases.holders(`${alike}/`))], [[`${alike}/1`, "one"]]);
     },
   },
+  {
+    name: "tells when the first of the leases ends whose names begin alike",
+    async run({ leases, time: { leaseMs, slackMs, pass } }) {
+      const alike = fresh.name();
+      const first = async (): Promise<number | undefined> => leases.firstEndMs(`${alike}/`);
+      const isAbout = async (ms: number): Promise<void> => {
+        const endMs = (await first()) ?? 0;
+        ok(endMs > ms - slackMs && endMs < ms + slackMs, `It ends in ${endMs} ms, not in ${ms}.`);
+      };
+      equal(await first(), undefined);
+      const one = await taken(leases.acquire(`${alike}/1`, "one", leaseMs));
+      await taken(leases.acquireUnder(`${alike}/1/under`, { name: `${alike}/1`, lease: one }));
+      await isAbout(leaseMs);
+      await pass(leaseMs / 2);
+      const other = await taken(leases.acquire(`${alike}/2`, "other", leaseMs));
+      await isAbout(leaseMs / 2);
+      equal(await leases.renew(`${alike}/1`, one, 2 * leaseMs), true);
+      await isAbout(leaseMs);
+      await leases.release(`${alike}/2`, other);
+      await isAbout(2 * leaseMs);
+      await leases.release(`${alike}/1`, one);
+      equal(await first(), undefined);
+    },
+  },
 ];
 
 async function taken(answer: ReturnType<Leases["acquire"]>): Promise<Lease> {

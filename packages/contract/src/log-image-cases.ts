@@ -120,6 +120,26 @@ export const logImageCases: readonly ContractCase<ImageFixture>[] = [
     },
   },
   {
+    name: "takes many partitions over at the same time, and one again, each with its own position and epoch",
+    async run({ image }) {
+      const partitions = times(8, freshPartition);
+      for (const [index, partition] of partitions.entries()) {
+        const holder = await holdPartition(image, partition, index === 3 ? 9 : 1);
+        for (const _ of upTo(index)) await holder.apply();
+      }
+      const again = partitions[5] as number;
+      const answers = await Promise.allSettled([
+        ...partitions.map((partition) => image.takeOver(partition, 2)),
+        image.takeOver(again, 3),
+        image.takeOver(again, 2),
+      ]);
+      const told = answers.map((answer) => (answer.status === "fulfilled" ? answer.value.position : answer.reason));
+      const [third, last] = [told[3], told[9]];
+      ok(third instanceof StaleEpochError && last instanceof StaleEpochError);
+      deepEqual([...told.slice(0, 3), ...told.slice(4, 9)], [0, 1, 2, 4, 5, 6, 7, 5]);
+    },
+  },
+  {
     name: "lets an old holder's last batch come before the new holder, or not at all",
     async run({ image, stores: { messages } }) {
       for (const round of upTo(20)) {

@@ -140,7 +140,7 @@ export function remotePorts(
     fleet: {
       log: { partitions, append: messageLog.append, end: messageLog.end, read: stream(log, "log", "read") },
       image: port<LogImage>(store, "image", ["takeOver", "apply", "position", "find"]),
-      leases: port<Leases>(leases, "leases", ["acquire", "acquireUnder", "renew", "release", "holders"]),
+      leases: port<Leases>(leases, "leases", ["acquire", "acquireUnder", "renew", "release", "holders", "firstEndMs"]),
     },
     connections: { ...connections, watch: stream(leases, "connections", "watch") },
   };

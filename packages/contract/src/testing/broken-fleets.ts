@@ -60,6 +60,7 @@ export const giveLeaseToTwo = (leases: Leases): Leases => {
       const found = await leases.holders(prefix);
       return new Map([...found].map(([name, holder]) => [name.replace(` of ${holder}`, ""), holder]));
     },
+    firstEndMs: (prefix) => leases.firstEndMs(prefix),
   };
 };
 

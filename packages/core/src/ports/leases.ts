@@ -23,6 +23,11 @@ export interface Leases {
   release(name: string, lease: Lease): Promise<void>;
   /** The leases now held whose names begin with `prefix`: name → holder. */
   holders(prefix: string): Promise<ReadonlyMap<string, string>>;
+  /**
+   * How many milliseconds there are until the first of the leases held whose names begin with `prefix` ends, unless it is renewed
+   * before; those under another one do not count. Undefined if none is held.
+   */
+  firstEndMs(prefix: string): Promise<number | undefined>;
 }
 
 export type Lease = { readonly holder: string; readonly epoch: number };

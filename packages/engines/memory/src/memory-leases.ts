@@ -63,6 +63,15 @@ export function createMemoryLeases(clock: Pick<Clock, "monotonicMs">): Leases {
       }
       return found;
     },
+    async firstEndMs(prefix) {
+      let firstMs: number | undefined;
+      for (const name of [...held.keys()]) {
+        const one = name.startsWith(prefix) ? holding(name) : undefined;
+        if (one === undefined || !("endMs" in one)) continue;
+        firstMs = Math.min(firstMs ?? Infinity, one.endMs - clock.monotonicMs());
+      }
+      return firstMs;
+    },
   };
 }
 

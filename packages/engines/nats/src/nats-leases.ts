@@ -176,6 +176,16 @@ export async function openNatsLeases(
       }
       return found;
     },
+    async firstEndMs(prefix) {
+      await mirror.following();
+      let firstMs: number | undefined;
+      for (const name of records.keys()) {
+        const until = name.startsWith(prefix) ? held(name)?.until : undefined;
+        if (until === undefined || !("leaseMs" in until)) continue;
+        firstMs = Math.min(firstMs ?? Infinity, endMsOf(until) - clock.monotonicMs());
+      }
+      return firstMs;
+    },
   };
   await mirror.following();
   return { leases, stop: () => mirror.stop() };

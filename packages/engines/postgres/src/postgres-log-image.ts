@@ -3,18 +3,13 @@ import type { ApplyQueue } from "./apply-queue.ts";
 import { type BatchStorage, findStored } from "./batch-storage.ts";
 import type { Database } from "./database.ts";
 import { sqlState } from "./postgres-failure.ts";
+import { TakeOverQueue } from "./take-over-queue.ts";
 
 export function createPostgresLogImage(parts: { db: Database; storage: BatchStorage; applies: ApplyQueue }): LogImage {
   const { db, storage, applies } = parts;
+  const takeOvers = new TakeOverQueue(db, storage);
   return {
-    async takeOver(partition, epoch) {
-      // Where the log is gone through again, what was stored before may not be there any more.
-      storage.forget();
-      const [row] = await db.write<{ position: number }>(takeOver, partition, epoch);
-      if (row === undefined)
-        throw new StaleEpochError(`Partition ${partition} is held with a higher epoch than ${epoch}.`);
-      return row;
-    },
+    takeOver: (partition, epoch) => takeOvers.takeOver(partition, epoch),
     async apply(batch) {
       invariant(batch.toPosition >= batch.afterPosition, "A position never moves back.");
       try {
@@ -40,9 +35,4 @@ function refusalOf(error: unknown): unknown {
   return error;
 }
 
-const takeOver = {
-  name: "take-over",
-  text: `INSERT INTO partitions AS p (partition, position, epoch) VALUES ($1, 0, $2)
-    ON CONFLICT (partition) DO UPDATE SET epoch = excluded.epoch WHERE p.epoch <= excluded.epoch RETURNING position`,
-};
 const selectPosition = { name: "position", text: "SELECT position FROM partitions WHERE partition = $1" };

@@ -87,6 +87,26 @@ describe("a worker's partitions", () => {
     expect(await held()).toEqual([]);
   });
 
+  it("come to it at the moment when the presence of whoever held them ends, whenever that is", async () => {
+    const worker = openWorker({});
+    void worker.run();
+    await clock.advance(roundMs);
+    const other = await leases.acquire("workers/present/w_2", "w_2", 2 * leaseMs);
+    await clock.advance(2 * leaseMs - roundMs);
+    expect(working.get(0)?.size).toBe(0);
+    if (other === undefined) throw new Error("It is given.");
+    const under = { name: "workers/present/w_2", lease: other };
+    expect(await leases.acquireUnder("workers/partition/0", under)).toBeDefined();
+    // Said the last time at a moment that is none of a round.
+    await clock.advance(roundMs / 4);
+    await leases.renew(under.name, other, leaseMs);
+    await clock.advance(leaseMs - 1);
+    expect(working.get(0)?.size).toBe(0);
+    await clock.advance(2);
+    expect(working.get(0)?.size).toBe(1);
+    await worker.stop();
+  });
+
   it("stay its own while the giving back of one that it did not know to be its own is not answered", async () => {
     const silent = new Promise<never>(() => undefined);
     let isLost = true;

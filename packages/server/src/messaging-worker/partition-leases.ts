@@ -29,8 +29,8 @@ export type PartitionLeasesOptions = {
  * Which partitions this worker holds. Each worker has a lease that says it is there, and under it a lease of every partition that
  * it holds: so one renewal keeps all of them. From the workers that are there everybody works out alike who should hold which
  * partition. Thrice in a lease's time a worker renews its presence, hands over what another one should hold, and takes what it
- * should hold and nobody does. So after a death everything is held again within a lease and a third, and a worker that
- * comes moves its own share only.
+ * should hold and nobody does; and also at the moment when another one's presence has ended. So what a dead worker held is
+ * taken when its lease has ended, not a round later, and a worker that comes moves its own share only.
  */
 export class PartitionLeases {
   readonly #options: PartitionLeasesOptions;
@@ -79,24 +79,27 @@ export class PartitionLeases {
     const { clock, leaseMs, log } = this.#options;
     const { signal } = this.#ending;
     while (!signal.aborted) {
-      const beganMs = clock.monotonicMs();
+      // Counted from the beginning: one answer that does not come costs one renewal, not the rest as well.
+      let nextMs = clock.monotonicMs() + leaseMs / roundsInLease;
       try {
-        await this.#round();
+        nextMs = Math.min(nextMs, await this.#round());
       } catch (error) {
         log.warn({ err: error }, "Leases could not be renewed; it is tried again.");
         this.#letGoOfOld();
       }
-      // Counted from the beginning: one answer that does not come costs one renewal, not the rest as well.
-      await clock.sleep(Math.max(0, beganMs + leaseMs / roundsInLease - clock.monotonicMs()), signal);
+      await clock.sleep(Math.max(0, nextMs - clock.monotonicMs()), signal);
     }
   }
 
-  async #round(): Promise<void> {
-    const { leases, partitions, worker } = this.#options;
+  /** Answers with the time at which the first presence ends that is not renewed by then. */
+  async #round(): Promise<number> {
+    const { leases, partitions, worker, clock } = this.#options;
     const presence = await this.#renewPresence();
     if (presence !== undefined) await this.#tellFitness(presence);
+    // Asked before, so that one that ends between the two questions is not waited for a whole round.
+    const firstEndMs = clock.monotonicMs() + ((await this.#inTime(leases.firstEndMs(presencePrefix))) ?? Infinity);
     const [present, taken] = this.#sort(await this.#inTime(leases.holders(workersPrefix)));
-    if (this.#ending.signal.aborted || presence === undefined) return;
+    if (this.#ending.signal.aborted || presence === undefined) return firstEndMs;
     // Where all are unfit each counts on itself: it keeps what it holds, so that what comes back finds everybody at his place.
     if (this.#absence === undefined || present.size === 0) present.add(worker);
     const preferred = preferPartitions([...present].sort(), partitions);
@@ -122,6 +125,7 @@ export class PartitionLeases {
         ? [this.#giveBack(leavingName(worker), presence)]
         : []),
     ]);
+    return firstEndMs;
   }
 
   /** Who is there and stays, and who holds what. */
