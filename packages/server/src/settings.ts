@@ -204,7 +204,7 @@ export const settingOptions = {
     help: "Partitions of a fleet's Message Log, fixed when it is made: workers share them, so at least a few for each worker.",
   }),
   workerLeaseMs: integer({
-    default: 1_000,
+    default: 800,
     min: 100,
     max: 60_000,
     help: "Time after which others take over what a worker held that died.",
