@@ -52,7 +52,14 @@ export class Interest {
     return new Set(active.machines.keys());
   }
 
-  /** The same, if the conversation is active and nothing has to be read. */
+  /** Makes conversations active, those among them that are not. What cannot be read is read when it is asked for. */
+  async prepare(conversations: Iterable<ConversationId>): Promise<void> {
+    const unknown = new Set<ConversationId>();
+    for (const conversation of conversations) if (!this.#conversations.has(conversation)) unknown.add(conversation);
+    if (unknown.size > 0) await Promise.allSettled([...unknown].map((conversation) => this.#use(conversation)));
+  }
+
+  /** The machines as `machinesOf` tells them, if the conversation is active and nothing has to be read. */
   machinesNow(conversation: ConversationId): Iterable<MachineId> {
     return this.#conversations.get(conversation)?.machines.keys() ?? [];
   }
@@ -95,7 +102,7 @@ export class Interest {
       return known;
     }
     const members = directUsers(conversation) ?? (await this.#readMembers(conversation));
-    // Whoever read it meanwhile has read the same: one holder applies the conversation's entries.
+    // Whoever read it meanwhile has read the same: one holder applies the conversation's entries, and pushes none before that.
     const meanwhile = this.#conversations.get(conversation);
     if (meanwhile !== undefined) return meanwhile;
     const active: ActiveConversation = { members: new Set(), machines: new Map() };

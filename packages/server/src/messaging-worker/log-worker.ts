@@ -66,6 +66,7 @@ export function createLogWorker(
         clock,
         log,
         counts,
+        prepare: (requests) => interest.prepare(requests.map(({ conversation }) => conversation)),
         push: (delivery) => push(delivery, { partition, epoch, position: holder.position ?? 0 }),
         setAside: ({ conversation, key }, position) =>
           trail.noteSetAside({ conversation, ...key, partition, position }),

@@ -41,8 +41,13 @@ const message = (text: string): LoggedRequest => ({
 
 const log = (...texts: string[]): Promise<number> => fleet.log.append(0, encodeLogRecord(texts.map(message)));
 
-function hold(epoch: number, image: Partial<FleetEngines["image"]> = {}): PartitionHolder {
+function hold(
+  epoch: number,
+  image: Partial<FleetEngines["image"]> = {},
+  prepare: () => Promise<void> = async () => undefined,
+): PartitionHolder {
   return new PartitionHolder({
+    prepare,
     partition: 0,
     epoch,
     fleet: { log: fleet.log, image: { ...fleet.image, ...image } },
@@ -62,6 +67,20 @@ async function texts(): Promise<string[]> {
 }
 
 describe("a partition's holder", () => {
+  it("stores while what the pushes need is read, and pushes when it was", async () => {
+    const prepared = Promise.withResolvers<void>();
+    await log("1");
+    const holder = hold(1, {}, () => prepared.promise);
+    void holder.run();
+    await clock.advance(0);
+    expect(await texts()).toEqual(["1"]);
+    expect(pushed).toEqual([]);
+    prepared.resolve();
+    await clock.advance(0);
+    expect(pushed).toHaveLength(1);
+    await holder.drain();
+  });
+
   it("goes on where another one ended, and pushes what the store holds, byte for byte", async () => {
     await log("1", "2");
     const first = hold(1);

@@ -19,6 +19,8 @@ export type PartitionHolderOptions = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly counts: WorkerCounts;
+  /** Told of a batch while it is stored: whatever its pushes need may be read meanwhile. They wait for it; it does not reject. */
+  readonly prepare?: (requests: readonly LoggedRequest[]) => Promise<void>;
   /** Told of what was stored, range by range, in order. What it fails in is repaired by heads. */
   readonly push: (delivery: Delivery) => Promise<void>;
   /** Told of a request that the database refuses for good, in a batch that ends at `position`. */
@@ -110,8 +112,16 @@ export class PartitionHolder {
   }
 
   async #apply(batch: RecordBatch): Promise<void> {
-    const { partition, counts, log, push } = this.#options;
-    const { requests, outcomes } = await this.#store(batch);
+    const { partition, counts, log, push, prepare } = this.#options;
+    const prepared = prepare?.(batch.requests);
+    let stored: Stored;
+    try {
+      stored = await this.#store(batch);
+    } finally {
+      // Also where it fails: what is read for a batch that another one stored is forgotten afterwards, not before.
+      await prepared;
+    }
+    const { requests, outcomes } = stored;
     this.#position = batch.toPosition;
     counts.applied += requests.length;
     for (const position of batch.unreadable) {
