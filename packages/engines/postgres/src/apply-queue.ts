@@ -1,5 +1,6 @@
-import type { AppendOutcome, LogBatch } from "@tidings/core";
+import type { AppendOutcome, Clock, LogBatch } from "@tidings/core";
 import { TidingsError } from "@tidings/protocol";
+import { ApplyLoad } from "./apply-load.ts";
 import type { BatchStorage } from "./batch-storage.ts";
 
 /** Transactions under way: while one waits for the disk, the next one is made. */
@@ -7,20 +8,30 @@ const transactionsMax = 2;
 /** Requests of one transaction, and the characters of their entries; a batch alone may be larger. */
 const requestsMax = 1_000;
 const charactersMax = 4 * 1024 * 1024;
+/** So much is worth a transaction of its own, whenever the last one began. */
+const requestsWorth = 500;
 
 /**
- * Self-clocking group commit for batches of different partitions of the log: while transactions are under way, whatever arrives waits, and
- * goes together with the next one. A partition's holder waits for each of his batches, so there are never more than partitions.
+ * Group commit for batches of different partitions of the log. Where little is applied, a batch goes at once; the more it is, the longer
+ * transactions are apart, and what arrives meanwhile goes together with the next one: it costs the database little more than one batch
+ * alone, and what is stored together is pushed together. A partition's holder waits for each of his batches, so there are
+ * never more than partitions.
  *
  * What the database refuses of several partitions it is asked again for each of them, so that nobody pays for another one's.
  */
 export class ApplyQueue {
   readonly #storage: BatchStorage;
+  readonly #clock: Clock;
+  readonly #load = new ApplyLoad();
   #waiting: Waiting[] = [];
+  #waitingRequests = 0;
   #underWay = 0;
+  #notBeforeMs = 0;
+  #isPlanned = false;
 
-  constructor(storage: BatchStorage) {
+  constructor(storage: BatchStorage, clock: Clock) {
     this.#storage = storage;
+    this.#clock = clock;
   }
 
   /** Batches that wait for their transaction. */
@@ -32,16 +43,38 @@ export class ApplyQueue {
   apply(batch: LogBatch): Promise<readonly AppendOutcome[]> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ batch, resolve, reject });
-      // What was called in the same turn goes together.
-      if (this.#underWay < transactionsMax) queueMicrotask(() => void this.#run());
+      this.#waitingRequests += batch.requests.length;
+      this.#plan();
     });
   }
 
-  async #run(): Promise<void> {
-    if (this.#underWay >= transactionsMax) return;
+  /** The next transaction begins when its time has come, or at once if much waits; what is called in the same turn goes together. */
+  #plan(): void {
+    if (this.#waiting.length === 0 || this.#underWay >= transactionsMax) return;
+    const restMs = this.#notBeforeMs - this.#clock.monotonicMs();
+    if (restMs <= 0 || this.#waitingRequests >= requestsWorth) {
+      queueMicrotask(() => this.#begin());
+    } else if (!this.#isPlanned) {
+      this.#isPlanned = true;
+      this.#clock.after(restMs, () => {
+        this.#isPlanned = false;
+        this.#begin();
+      });
+    }
+  }
+
+  #begin(): void {
+    if (this.#waiting.length === 0 || this.#underWay >= transactionsMax) return;
+    const group = this.#take();
+    const nowMs = this.#clock.monotonicMs();
+    this.#load.note(group.reduce((sum, { batch }) => sum + batch.requests.length, 0), nowMs);
+    this.#notBeforeMs = nowMs + this.#load.restMs;
     this.#underWay += 1;
-    while (this.#waiting.length > 0) await this.#storeTogether(this.#take());
-    this.#underWay -= 1;
+    void this.#storeTogether(group).finally(() => {
+      this.#underWay -= 1;
+      this.#plan();
+    });
+    this.#plan();
   }
 
   async #storeTogether(group: readonly Waiting[]): Promise<void> {
@@ -80,6 +113,7 @@ export class ApplyQueue {
       characters += ownCharacters;
     }
     this.#waiting = left;
+    this.#waitingRequests -= requests;
     return taken;
   }
 }

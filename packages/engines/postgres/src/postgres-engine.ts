@@ -55,7 +55,7 @@ export function createPostgresEngine(options: PostgresEngineOptions): PostgresEn
   const db = new Database({ url, clock, log, connectionsMax });
   const storage = new BatchStorage(db);
   const queue = new AppendQueue(storage);
-  const applies = new ApplyQueue(storage);
+  const applies = new ApplyQueue(storage, clock);
   const changes = createPostgresChangeFeed({ db, url, clock });
   const stopMakingRoom = keepMakingRoom({ url, clock, log });
 
