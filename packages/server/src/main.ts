@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import type { Links } from "@tidings/core";
 import { createMemoryLinks } from "@tidings/engine-memory";
 import { backupSqlite, examineSqlite, openSqliteArchive, openSqliteEngine } from "@tidings/engine-sqlite";
@@ -106,6 +107,8 @@ async function serve(settings: Settings): Promise<number> {
     throw error;
   });
   if (listening !== undefined) console.log(`Tidings listens on ${listening.url}`);
+  // Where NODE_COMPILE_CACHE names a folder: also for who is killed before he ends.
+  flushCompileCache();
   await ended;
   await tracing?.stop();
   // Whatever a library still holds open must not keep a drained server alive.

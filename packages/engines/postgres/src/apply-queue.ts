@@ -67,7 +67,10 @@ export class ApplyQueue {
     if (this.#waiting.length === 0 || this.#underWay >= transactionsMax) return;
     const group = this.#take();
     const nowMs = this.#clock.monotonicMs();
-    this.#load.note(group.reduce((sum, { batch }) => sum + batch.requests.length, 0), nowMs);
+    this.#load.note(
+      group.reduce((sum, { batch }) => sum + batch.requests.length, 0),
+      nowMs,
+    );
     this.#notBeforeMs = nowMs + this.#load.restMs;
     this.#underWay += 1;
     void this.#storeTogether(group).finally(() => {
