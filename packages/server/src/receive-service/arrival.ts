@@ -33,10 +33,12 @@ export function createArrival(
     bringing: Bringing;
     news: UserNews;
     trail: ReceiveTrail;
+    /** Asks for a look at the head of a conversation, a moment later. */
+    checkSoon: (conversation: ConversationId) => void;
   },
 ) {
   const { stores, clock, log } = base;
-  const { access, cache, tick, bringing, news, trail } = parts;
+  const { access, cache, tick, bringing, news, trail, checkSoon } = parts;
   let repairs = 0;
 
   function handle(message: MachineMessage): void {
@@ -194,9 +196,21 @@ export function createArrival(
     return [...new Set(conversation.subscriptions.map(({ session }) => session.caller.user.user_id))];
   }
 
-  /** Compares this machine's conversations with the Messaging DB (design, 4.6). */
+  /**
+   * Compares this machine's conversations with the Messaging DB (design, 4.6), when they are at rest: of one that moves the database has
+   * more than arrived here, because it is on its way, and what is missing shows itself with what comes next.
+   */
   async function checkHeads(ids: readonly ConversationId[]): Promise<void> {
-    const heads = await stores.messages.heads(ids);
+    const movedMs = clock.monotonicMs() - settledMs;
+    const settled: ConversationId[] = [];
+    for (const id of ids) {
+      const conversation = cache.conversations.get(id);
+      if (conversation === undefined) continue;
+      if (conversation.movedAtMs > movedMs) checkSoon(id);
+      else settled.push(id);
+    }
+    if (settled.length === 0) return;
+    const heads = await stores.messages.heads(settled);
     for (const [id, { head }] of heads) noteHead(id, head);
   }
 
@@ -226,3 +240,5 @@ export function createArrival(
 /** More than one sync answers with: beyond it, pulling is fairer than pushing. */
 const repairEntriesMax = limits.syncEntriesMax;
 const repairCharactersMax = 256 * 1024;
+/** What a worker stored is here long before. */
+const settledMs = 1_000;

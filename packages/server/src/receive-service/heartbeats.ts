@@ -59,13 +59,14 @@ export class Heartbeats {
 const roundMsMax = 1_000;
 const noHeads = textFrame('{"type":"heads","heads":{}}');
 
-/** What moved since, and whatever the session is known to lack. */
+/** What moved since, and whatever the session is known to lack: what the next tick writes to it is no reason to sync. */
 function headsSince(session: Session, sinceMs: number): Buffer {
   const heads: Record<string, Seq> = {};
   let some = false;
   for (const { conversation, sentSeq } of session.subscriptions) {
-    if (conversation.movedAtMs < sinceMs && sentSeq >= conversation.arrivedSeq) continue;
-    heads[conversation.id] = conversation.arrivedSeq;
+    const { movedAtMs, arrivedSeq, writtenSeq } = conversation;
+    if (movedAtMs < sinceMs && sentSeq >= arrivedSeq) continue;
+    heads[conversation.id] = sentSeq === writtenSeq ? writtenSeq : arrivedSeq;
     some = true;
   }
   return some ? encodeFrame({ type: "heads", heads }) : noHeads;

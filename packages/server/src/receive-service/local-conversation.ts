@@ -13,8 +13,8 @@ export class LocalConversation {
   arrivedSeq: Seq;
   /** What came behind this one went through `take`; what came before may have been jumped over. */
   seenFromSeq: Seq;
-  /** When it arrived, for heartbeats: they name the conversations that moved. */
-  movedAtMs = 0;
+  /** When it arrived: heartbeats name the conversations that moved. */
+  movedAtMs = Number.NEGATIVE_INFINITY;
   /** Entries that no tick has written yet: dense, and the last one is `arrivedSeq`. */
   pending: EncodedEntry[] = [];
   /** The highest head that anybody named; beyond `arrivedSeq` while a repair is under way. */

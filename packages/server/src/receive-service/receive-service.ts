@@ -101,7 +101,15 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
     syncSession,
     checkSoon: (user) => membershipChecks.soon(user),
   });
-  const arrival = createArrival(base, { access, cache, tick, bringing, news, trail });
+  const arrival = createArrival(base, {
+    access,
+    cache,
+    tick,
+    bringing,
+    news,
+    trail,
+    checkSoon: (conversation) => headChecks.soon(conversation),
+  });
   const headChecks = new SlowChecks({
     clock,
     log,
