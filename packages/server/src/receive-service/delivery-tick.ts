@@ -13,8 +13,9 @@ import type { Session } from "./session.ts";
  * conversation was behind: after it took c ms the next one waits 4c ms, at most `tickMsMax`, and gathers meanwhile,
  * so that a busy machine spends a fifth of its time on writing.
  *
- * It waits longer where there is much to deliver, however quick it was: one of eight machines of a large group has an eighth of its sockets
- * to write to, and would write eight times as often; so a delivery would cost the more, the more machines there are.
+ * Where there is much to deliver, ticks are as far apart as those of a machine that has its hands full, however quick they are: one of
+ * eight machines of a large group has an eighth of its sockets to write to, and would write the more often; so a delivery
+ * would cost the more, the more machines there are.
  */
 export class DeliveryTick {
   readonly #clock: Clock;
@@ -63,8 +64,9 @@ export class DeliveryTick {
     if (corked !== undefined) for (const session of corked) session.uncork();
     const endedMs = this.#clock.monotonicMs();
     this.#load.note(this.deliveredEntries - deliveredBefore, endedMs);
-    const restMs = gathered ? Math.max(restFactor * (endedMs - beganMs), this.#load.restMs) : 0;
-    this.#notBeforeMs = endedMs + Math.min(tickMsMax, restMs);
+    if (!gathered) return;
+    const restMs = Math.min(tickMsMax, restFactor * (endedMs - beganMs));
+    this.#notBeforeMs = Math.max(endedMs + restMs, beganMs + this.#load.periodMs);
   }
 
   /** Writes what is pending of one conversation now. With `corked`, sessions are corked and noted there. */
@@ -145,10 +147,10 @@ class DeliveryLoad {
     this.#atMs = nowMs;
   }
 
-  /** 0 up to where writing each entry for itself costs little, and growing to `tickMsMax` where it would fill a processor. */
-  get restMs(): number {
+  /** 0 up to where writing each entry for itself costs little, and growing to `periodMsMax` where it would fill a processor. */
+  get periodMs(): number {
     const share = (this.#deliveries - quietDeliveries) / (busyDeliveries - quietDeliveries);
-    return tickMsMax * Math.min(1, Math.max(0, share));
+    return periodMsMax * Math.min(1, Math.max(0, share));
   }
 }
 
@@ -157,4 +159,6 @@ const quietDeliveries = 2_000;
 const busyDeliveries = 10_000;
 /** What people notice of a delay begins above this. */
 const tickMsMax = 50;
+/** From beginning to beginning: what `tickMsMax` comes to where writing takes a third of the time. */
+const periodMsMax = 75;
 const restFactor = 4;
