@@ -16,8 +16,8 @@ export class ApplyLoad {
 }
 
 const loadMs = 100;
-/** About 100 requests a second, and 600. */
+/** About 100 requests a second, and 500. */
 const quietRequests = 10;
-const busyRequests = 60;
-/** Beside the tick of a machine that receives, which may wait as long again. */
-const restMsMax = 40;
+const busyRequests = 50;
+/** Beside the tick of a machine that receives, which may wait longer still. */
+const restMsMax = 50;

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { ApplyLoad } from "./apply-load.ts";
+
+/** The rest after so many requests a second for a second, in transactions that come every so many milliseconds. */
+function restAt(perSecond: number, everyMs: number): number {
+  const load = new ApplyLoad();
+  for (let atMs = 0; atMs <= 1_000; atMs += everyMs) load.note((perSecond * everyMs) / 1_000, atMs);
+  return load.restMs;
+}
+
+test("where little is applied, transactions do not wait for each other", () => {
+  expect(restAt(20, 50)).toBe(0);
+  expect(restAt(50, 20)).toBe(0);
+  const load = new ApplyLoad();
+  load.note(8, 1_000);
+  expect(load.restMs).toBe(0);
+});
+
+test("they are the farther apart, the more is applied, and never more than 50 ms", () => {
+  const rests = [200, 300, 400, 1_000, 10_000].map((perSecond) => restAt(perSecond, 10));
+  expect(rests).toEqual([...rests].sort((a, b) => a - b));
+  expect(rests[0]).toBeGreaterThan(0);
+  expect(rests[0]).toBeLessThan(rests[1] ?? 0);
+  expect(rests.slice(-2)).toEqual([50, 50]);
+});
+
+test("what was busy and is quiet again does not wait", () => {
+  const load = new ApplyLoad();
+  load.note(1_000, 0);
+  expect(load.restMs).toBe(50);
+  load.note(1, 1_000);
+  expect(load.restMs).toBe(0);
+});
