@@ -5,6 +5,7 @@ import type { PostgresServer } from "@tidings/cluster/servers/postgres-server.ts
 import { openPostgresEngine, type PostgresEngine, type PostgresEngineOptions } from "../postgres-engine.ts";
 
 let databases = 0;
+const stepMs = 5;
 
 /** A new database on the server, without tables. */
 export function freshDatabase(server: PostgresServer): Promise<string> {
@@ -12,10 +13,14 @@ export function freshDatabase(server: PostgresServer): Promise<string> {
   return server.createDatabase(`tidings_${databases}`);
 }
 
-/** An engine in a database of its own, as the suites want it. In a crash the whole server dies, with all its processes. */
+/**
+ * An engine in a database of its own, as the suites want it. In a crash the whole server dies, with all its processes. Its time goes on by
+ * itself, as far as the engine rests between transactions, and further where a test moves it.
+ */
 export async function openTemporaryEngine(server: PostgresServer, options: Partial<PostgresEngineOptions> = {}) {
   const url = await freshDatabase(server);
   const clock = createManualClock();
+  const going = setInterval(() => void clock.advance(stepMs), stepMs);
   const open = (): Promise<PostgresEngine> => openPostgresEngine({ url, clock, ...options });
   let engine = await open();
   return {
@@ -37,6 +42,7 @@ export async function openTemporaryEngine(server: PostgresServer, options: Parti
       engine = await open();
     },
     async close(): Promise<void> {
+      clearInterval(going);
       await engine.stop();
     },
   };
