@@ -159,6 +159,6 @@ const quietDeliveries = 2_000;
 const busyDeliveries = 10_000;
 /** What people notice of a delay begins above this. */
 const tickMsMax = 50;
-/** From beginning to beginning: what `tickMsMax` comes to where writing to everybody takes more than a third of the time. */
-const periodMsMax = 85;
+/** From beginning to beginning: about what `tickMsMax` comes to where writing to everybody takes almost half of the time. */
+const periodMsMax = 95;
 const restFactor = 4;
