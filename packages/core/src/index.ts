@@ -12,3 +12,4 @@ export * from "./rules/decide-notifications.ts";
 export * from "./rules/log-record.ts";
 export * from "./rules/partition-of.ts";
 export * from "./rules/prefer-partitions.ts";
+export * from "./rules/recent-load.ts";

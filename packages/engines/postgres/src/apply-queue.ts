@@ -1,6 +1,5 @@
-import type { AppendOutcome, Clock, LogBatch } from "@tidings/core";
+import { type AppendOutcome, type Clock, type LogBatch, RecentLoad } from "@tidings/core";
 import { TidingsError } from "@tidings/protocol";
-import { ApplyLoad } from "./apply-load.ts";
 import type { BatchStorage } from "./batch-storage.ts";
 
 /** Transactions under way: while one waits for the disk, the next one is made. */
@@ -10,6 +9,8 @@ const requestsMax = 1_000;
 const charactersMax = 4 * 1024 * 1024;
 /** So much is worth a transaction of its own, whenever the last one began. */
 const requestsWorth = 500;
+/** Requests in a tenth of a second: up to 100 a second nothing waits, from 500 on as long as a tick of a machine that receives. */
+const loadLimits = { quiet: 10, busy: 50, restMsMax: 50 };
 
 /**
  * Group commit for batches of different partitions of the log. Where little is applied, a batch goes at once; the more it is, the longer
@@ -22,7 +23,7 @@ const requestsWorth = 500;
 export class ApplyQueue {
   readonly #storage: BatchStorage;
   readonly #clock: Clock;
-  readonly #load = new ApplyLoad();
+  readonly #load = new RecentLoad(loadLimits);
   #waiting: Waiting[] = [];
   #waitingRequests = 0;
   #underWay = 0;

@@ -1,4 +1,4 @@
-import type { Clock } from "@tidings/core";
+import { type Clock, RecentLoad } from "@tidings/core";
 import { asSeq, type Seq } from "@tidings/protocol";
 import type { ReceiveTrail } from "../explain/receive-trail.ts";
 import { encodeDeliver, encodeFrame } from "./frames.ts";
@@ -13,9 +13,8 @@ import type { Session } from "./session.ts";
  * conversation was behind: after it took c ms the next one waits 4c ms, at most `tickMsMax`, and gathers meanwhile,
  * so that a busy machine spends a fifth of its time on writing.
  *
- * Where there is much to deliver, ticks are as far apart as those of a machine that has its hands full, however quick they are: one of
- * eight machines of a large group has an eighth of its sockets to write to, and would write the more often; so a delivery
- * would cost the more, the more machines there are.
+ * It waits longer where there is much to deliver, however quick it was: one of eight machines of a large group has an eighth of its sockets
+ * to write to, and would write eight times as often; so a delivery would cost the more, the more machines there are.
  */
 export class DeliveryTick {
   readonly #clock: Clock;
@@ -24,7 +23,7 @@ export class DeliveryTick {
   #dirty: LocalConversation[] = [];
   #scheduled = false;
   #notBeforeMs = 0;
-  readonly #load = new DeliveryLoad();
+  readonly #load = new RecentLoad(loadLimits);
   /** Entries written to sockets, for the metrics. */
   deliveredEntries = 0;
   /** How often a socket went over its bound. */
@@ -64,9 +63,8 @@ export class DeliveryTick {
     if (corked !== undefined) for (const session of corked) session.uncork();
     const endedMs = this.#clock.monotonicMs();
     this.#load.note(this.deliveredEntries - deliveredBefore, endedMs);
-    if (!gathered) return;
-    const restMs = Math.min(tickMsMax, restFactor * (endedMs - beganMs));
-    this.#notBeforeMs = Math.max(endedMs + restMs, beganMs + this.#load.periodMs);
+    const restMs = gathered ? Math.max(restFactor * (endedMs - beganMs), this.#load.restMs) : 0;
+    this.#notBeforeMs = endedMs + Math.min(tickMsMax, restMs);
   }
 
   /** Writes what is pending of one conversation now. With `corked`, sessions are corked and noted there. */
@@ -137,28 +135,8 @@ export class DeliveryTick {
   }
 }
 
-/** How much is delivered: entries × sockets, of about the last tenth of a second. What is older counts less and less. */
-class DeliveryLoad {
-  #deliveries = 0;
-  #atMs = 0;
-
-  note(deliveries: number, nowMs: number): void {
-    this.#deliveries = this.#deliveries * Math.exp((this.#atMs - nowMs) / loadMs) + deliveries;
-    this.#atMs = nowMs;
-  }
-
-  /** 0 up to where writing each entry for itself costs little, and growing to `periodMsMax` where it would fill a processor. */
-  get periodMs(): number {
-    const share = (this.#deliveries - quietDeliveries) / (busyDeliveries - quietDeliveries);
-    return periodMsMax * Math.min(1, Math.max(0, share));
-  }
-}
-
-const loadMs = 100;
-const quietDeliveries = 2_000;
-const busyDeliveries = 10_000;
 /** What people notice of a delay begins above this. */
 const tickMsMax = 50;
-/** From beginning to beginning: about what `tickMsMax` comes to where writing to everybody takes almost half of the time. */
-const periodMsMax = 95;
 const restFactor = 4;
+/** Entries × sockets in a tenth of a second: from where writing each entry for itself costs little to where it would fill a processor. */
+const loadLimits = { quiet: 2_000, busy: 10_000, restMsMax: tickMsMax };
