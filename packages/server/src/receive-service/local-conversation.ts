@@ -1,5 +1,6 @@
 import { asSeq, type ConversationId, type Seq } from "@tidings/protocol";
 import type { EncodedEntry } from "@tidings/core";
+import { ArrivalTail } from "./arrival-tail.ts";
 import type { Session } from "./session.ts";
 import type { Waiter } from "./waiter.ts";
 
@@ -25,6 +26,7 @@ export class LocalConversation {
   readonly subscriptions: Subscription[] = [];
   /** Long polls that wait for this conversation. */
   readonly waiters = new Set<Waiter>();
+  #tail: ArrivalTail | undefined;
 
   constructor(id: ConversationId, head: Seq) {
     this.id = id;
@@ -37,6 +39,19 @@ export class LocalConversation {
   jumpTo(head: Seq): void {
     this.arrivedSeq = head;
     this.seenFromSeq = head;
+    this.#tail?.jumpTo(head);
+  }
+
+  /** From now on, what arrives is at hand for syncs, until each who asked for it has released it, once. */
+  holdTail(): { readonly tail: ArrivalTail; release(): void } {
+    const tail = this.#tail ?? new ArrivalTail(this.arrivedSeq);
+    this.#tail = tail;
+    tail.holders += 1;
+    const release = (): void => {
+      tail.holders -= 1;
+      if (tail.holders === 0 && this.#tail === tail) this.#tail = undefined;
+    };
+    return { tail, release };
   }
 
   get idle(): boolean {
@@ -54,7 +69,11 @@ export class LocalConversation {
     if (last.seq > this.knownHead) this.knownHead = last.seq;
     if (first.seq > this.arrivedSeq + 1) return "gap";
     const skip = this.arrivedSeq + 1 - first.seq;
-    for (let index = skip; index < entries.length; index++) this.pending.push(entries[index] as EncodedEntry);
+    for (let index = skip; index < entries.length; index++) {
+      const entry = entries[index] as EncodedEntry;
+      this.pending.push(entry);
+      this.#tail?.add(entry);
+    }
     this.arrivedSeq = last.seq;
     return "taken";
   }

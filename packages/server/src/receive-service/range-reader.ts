@@ -22,7 +22,12 @@ export async function readWithinBudget(
   if (budget.bytes <= 0 || range.fromSeq > range.toSeq) return [];
   const toSeq = asSeq(Math.min(range.toSeq, range.fromSeq + limits.syncEntriesMax - 1));
   const charactersMax = Math.min(budget.bytes, range.charactersMax);
-  const entries = await messages.entries({ ...range, toSeq, charactersMax });
+  return takeWithinBudget(await messages.entries({ ...range, toSeq, charactersMax }), budget);
+}
+
+/** As much of the entries as the budget has room for, which is taken from it; of the first entry of an answer, whatever its size. */
+export function takeWithinBudget(entries: readonly EncodedEntry[], budget: SyncBudget): readonly EncodedEntry[] {
+  if (budget.bytes <= 0) return [];
   const { count, bytes } = withinBytes(entries, budget.bytes);
   const given = count === 0 && !budget.isBegun ? Math.min(1, entries.length) : count;
   // An entry that has no room ends the answer: what it lacks is the rest of each conversation, without holes.

@@ -93,7 +93,14 @@ export function createReceiveService(base: Base, parts: ReceiveServiceParts): Re
   const rows = new ConnectionRows({ directory: links.connections, machine, clock, log });
   const unsentBytesMax = settings.slowSessionBytes;
   const tick = new DeliveryTick({ clock, unsentBytesMax, trail });
-  const syncSession = createSessionSync({ stores, access, cache, trail, unsentBytesMax });
+  const syncSession = createSessionSync({
+    stores,
+    access,
+    cache,
+    trail,
+    unsentBytesMax,
+    checkSoon: (conversation) => headChecks.soon(conversation),
+  });
   const news = createUserNews({ stores, cache, tick });
   const bringing = createBringing(base, {
     access,

@@ -10,9 +10,10 @@ import {
 import type { EncodedEntry, Stores } from "@tidings/core";
 import type { ReceiveTrail } from "../explain/receive-trail.ts";
 import type { Access, AccessService } from "../services.ts";
+import type { ArrivalTail } from "./arrival-tail.ts";
 import { encodeDeliver, encodeFrame } from "./frames.ts";
 import type { LocalConversation, Subscription } from "./local-conversation.ts";
-import { newSyncBudget, readWithinBudget, type SyncBudget } from "./range-reader.ts";
+import { newSyncBudget, readWithinBudget, type SyncBudget, takeWithinBudget } from "./range-reader.ts";
 import type { Session } from "./session.ts";
 import type { UserSocketCache } from "./user-socket-cache.ts";
 
@@ -29,8 +30,10 @@ export function createSessionSync(parts: {
   trail: ReceiveTrail;
   /** Unsent bytes of a socket above which a sync gives no more: the rest is asked for when this has arrived (design, 4.8). */
   unsentBytesMax: number;
+  /** Asks for a look at the head of a conversation, a moment later. */
+  checkSoon: (conversation: ConversationId) => void;
 }) {
-  const { stores, access, cache, trail, unsentBytesMax } = parts;
+  const { stores, access, cache, trail, unsentBytesMax, checkSoon } = parts;
   const { messages } = stores;
 
   return async function syncSession(
@@ -76,8 +79,8 @@ export function createSessionSync(parts: {
   }
 
   /**
-   * For a member: brings the subscription from the cursor to the head, as far as the budget goes. A right is good up to a
-   * head that was known before it was read: what came later may follow an entry that ended the membership (G7).
+   * For a member: brings the subscription from the cursor to the head, as far as the budget goes. The right is good up to the head that
+   * was known before it was read, and for whatever comes by this machine: an entry that ends the membership ends the subscription (G7).
    */
   async function pushFrom(
     session: Session,
@@ -91,8 +94,9 @@ export function createSessionSync(parts: {
     subscription.sentSeq = from.cursor;
     subscription.beganSeq = from.cursor;
     subscription.said = true;
+    const { tail, release } = conversation.holdTail();
     try {
-      return await push(session, { ...from, subscription });
+      return await push(session, { ...from, subscription, tail });
     } catch (error) {
       // What had been written before is on its way all the same; a cursor behind it would get no pushes any more. What ticks left out
       // meanwhile the client learns from the head (G5).
@@ -101,45 +105,50 @@ export function createSessionSync(parts: {
       if (isLive(subscription) && subscription.sentSeq < head)
         session.write(encodeFrame({ type: "heads", heads: { [id]: head } }));
       throw error;
+    } finally {
+      release();
     }
   }
 
+  /** What was stored before is read; what arrives meanwhile is taken from the tail, and then ticks go on. */
   async function push(
     session: Session,
-    from: { right: Access; head: Seq; budget: SyncBudget; subscription: Subscription },
+    from: { right: Access; head: Seq; budget: SyncBudget; subscription: Subscription; tail: ArrivalTail },
   ): Promise<SyncedConversationStatus> {
-    const { subscription } = from;
+    const { subscription, tail, budget } = from;
     const { conversation } = subscription;
     const { id } = conversation;
-    let { head } = from;
-    let entriesLeft = limits.syncEntriesMax;
-    while (entriesLeft > 0 && subscription.sentSeq < conversation.knownHead && isLive(subscription)) {
-      if (subscription.sentSeq >= head) {
-        const further = conversation.knownHead;
-        const right = await rightTo(id, session.caller.user.user_id);
-        // The next sync tells him how far he may read.
-        if (right === undefined || right.lastSeq !== undefined) break;
-        head = further;
-        // Who left and came back may not read what was said between.
-        subscription.sentSeq = asSeq(Math.max(subscription.sentSeq, right.firstSeq - 1));
-        continue;
-      }
-      const fromSeq = asSeq(subscription.sentSeq + 1);
-      const toSeq = asSeq(Math.min(head, subscription.sentSeq + entriesLeft));
-      if (hasEnough(session, from.budget)) break;
-      const range = { conversation: id, fromSeq, toSeq, charactersMax: pieceCharactersMax };
-      const entries = await readWithinBudget(messages, range, from.budget);
-      // Meanwhile a tick may have written part of it, or the membership may have ended.
-      if (subscription.sentSeq !== fromSeq - 1 || !isLive(subscription)) continue;
-      const last = entries.at(-1);
-      if (last === undefined) break;
+    const isThere = (): boolean => subscription.sentSeq >= Math.max(from.head, conversation.arrivedSeq);
+    const give = (entries: readonly EncodedEntry[]): void => {
       session.write(encodeDeliver(id, entries));
       noteFetched(session, id, entries);
-      subscription.sentSeq = last.seq;
+      subscription.sentSeq = (entries.at(-1) as EncodedEntry).seq;
+    };
+    let entriesLeft = limits.syncEntriesMax;
+    while (!isThere() && entriesLeft > 0 && isLive(subscription) && !hasEnough(session, budget)) {
+      const { sentSeq } = subscription;
+      if (sentSeq >= tail.beforeSeq && sentSeq < conversation.arrivedSeq) {
+        const piece = pieceOf(tail.after(sentSeq), entriesLeft);
+        const entries = takeWithinBudget(piece, budget);
+        if (entries.length === 0) break;
+        give(entries);
+        entriesLeft -= entries.length;
+        continue;
+      }
+      const toSeq = asSeq(Math.min(Math.max(from.head, tail.beforeSeq), sentSeq + entriesLeft));
+      const range = { conversation: id, fromSeq: asSeq(sentSeq + 1), toSeq, charactersMax: pieceCharactersMax };
+      const entries = await readWithinBudget(messages, range, budget);
+      // Meanwhile a tick may have written part of it, or the membership may have ended.
+      if (subscription.sentSeq !== sentSeq || !isLive(subscription)) continue;
+      if (entries.length === 0) break;
+      give(entries);
       entriesLeft -= entries.length;
     }
-    const status = subscription.sentSeq >= conversation.knownHead ? "complete" : "truncated";
-    return { conversation: id, status, head: headOf(conversation, from.head), first_seq: from.right.firstSeq };
+    const status = isThere() ? "complete" : "truncated";
+    // What this machine lacks itself comes by it soon: a client that asked for it would read what others read, too.
+    if (status === "complete" && conversation.arrivedSeq < conversation.knownHead) checkSoon(id);
+    const head = status === "complete" ? subscription.sentSeq : headOf(conversation, from.head);
+    return { conversation: id, status, head, first_seq: from.right.firstSeq };
   }
 
   function noteFetched(session: Session, conversation: ConversationId, entries: readonly EncodedEntry[]): void {
@@ -181,6 +190,18 @@ export function createSessionSync(parts: {
  * frame must not take longer than that, on a line of 2 kB a second either.
  */
 const pieceCharactersMax = 64 * 1024;
+
+/** The first of the entries: as many as have room in a piece, and one at least. */
+function pieceOf(entries: readonly EncodedEntry[], countMax: number): readonly EncodedEntry[] {
+  let count = 0;
+  let characters = 0;
+  for (const { json } of entries) {
+    characters += json.length;
+    if (count === countMax || (count > 0 && characters > pieceCharactersMax)) break;
+    count += 1;
+  }
+  return entries.slice(0, count);
+}
 
 export type SyncSession = (
   session: Session,
