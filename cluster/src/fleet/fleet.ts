@@ -135,7 +135,7 @@ async function prepareMachine(
     name,
     command: process.execPath,
     args: [
-      ...roomForYoungObjects,
+      ...roomForObjects,
       serverProgram,
       "serve",
       `--roles=${role === "send" ? "send,group" : role}`,
@@ -193,7 +193,7 @@ export const defaultRoles: readonly MachineKind[] = [
   "worker",
 ];
 /** As docs/operations.md recommends: what is under way for a while, a message until it is durable, is not taken for old. In MiB. */
-const roomForYoungObjects = ["--min-semi-space-size=32", "--max-semi-space-size=32"];
+const roomForObjects = ["--min-semi-space-size=32", "--max-semi-space-size=32", "--initial-old-space-size=128"];
 const serverProgram = fileURLToPath(new URL("../../../packages/server/src/main.ts", import.meta.url));
 /** Power-safe, and for two cores. */
 const postgresSettings = { fsync: "on", synchronous_commit: "on", shared_buffers: "256MB", max_connections: "200" };

@@ -6,9 +6,11 @@ import { DeliveryTick } from "./delivery-tick.ts";
 import { LocalConversation } from "./local-conversation.ts";
 import { Session } from "./session.ts";
 
-/** A conversation with so many sockets, of which the first tells when it was written to. */
-function openTick(sockets: number) {
-  const clock = createManualClock();
+/** A conversation with so many sockets, of which the first tells when it was written to, and takes `writingMs` for it. */
+function openTick(sockets: number, { writingMs } = { writingMs: 0 }) {
+  const manual = createManualClock();
+  let writtenMs = 0;
+  const clock = { ...manual, monotonicMs: () => manual.monotonicMs() + writtenMs };
   const tick = new DeliveryTick({ clock, unsentBytesMax: 1_000, trail: new ReceiveTrail(clock) });
   const conversation = new LocalConversation(asConversationId("g_room"), asSeq(0));
   const writesAtMs: number[] = [];
@@ -19,7 +21,12 @@ function openTick(sockets: number) {
       nowMs: 0,
       connection: { end: () => undefined },
       socket: {
-        write: () => index === 0 && writesAtMs.push(clock.monotonicMs()) > 0,
+        write() {
+          if (index > 0) return true;
+          writesAtMs.push(clock.monotonicMs());
+          writtenMs += writingMs;
+          return true;
+        },
         writable: true,
         cork: () => undefined,
         uncork: () => undefined,
@@ -63,6 +70,24 @@ it("writes at once what comes in small batches to few sockets", async () => {
     await clock.advance(10);
   }
   expect(writesAtMs).toHaveLength(50);
+});
+
+it.each([
+  { writingMs: 2, nextMs: 10 },
+  { writingMs: 10, nextMs: 50 },
+  { writingMs: 20, nextMs: 50 },
+  { writingMs: 33, nextMs: 50 },
+  { writingMs: 60, nextMs: 90 },
+  { writingMs: 200, nextMs: 250 },
+])("begins again after $nextMs ms where writing takes $writingMs ms", async ({ writingMs, nextMs }) => {
+  const { clock, writesAtMs, arrive } = openTick(1, { writingMs });
+  for (let round = 0; round < 600; round += 1) {
+    arrive(2);
+    await clock.advance(1);
+  }
+  const pauses = writesAtMs.slice(1).map((atMs, index) => atMs - (writesAtMs[index] ?? 0));
+  expect(pauses.length).toBeGreaterThan(5);
+  for (const pauseMs of pauses) expect(Math.abs(pauseMs - nextMs)).toBeLessThanOrEqual(1);
 });
 
 it("gathers for up to 50 ms where there is much to deliver, whatever the writing takes", async () => {

@@ -10,8 +10,9 @@ import type { Session } from "./session.ts";
  * to a socket and conversation, encoded once for all sockets that need the same range.
  *
  * The tick clocks itself. While messages come one by one, each goes out at once. A tick that found several entries of one
- * conversation was behind: after it took c ms the next one waits 4c ms, at most `tickMsMax`, and gathers meanwhile,
- * so that a busy machine spends a fifth of its time on writing.
+ * conversation was behind: after it took c ms the next one begins 5c ms after it began, and gathers meanwhile, so that a busy machine
+ * spends a fifth of its time on writing. From `tickMsMax` on it spends the more, up to two thirds: what arrives waits for `tickMsMax` at most,
+ * as long as that leaves a third of the time for everything else.
  *
  * It waits longer where there is much to deliver, however quick it was: one of eight machines of a large group has an eighth of its sockets
  * to write to, and would write eight times as often; so a delivery would cost the more, the more machines there are.
@@ -62,9 +63,11 @@ export class DeliveryTick {
     }
     if (corked !== undefined) for (const session of corked) session.uncork();
     const endedMs = this.#clock.monotonicMs();
+    const writingMs = endedMs - beganMs;
     this.#load.note(this.deliveredEntries - deliveredBefore, endedMs);
-    const restMs = gathered ? Math.max(restFactor * (endedMs - beganMs), this.#load.restMs) : 0;
-    this.#notBeforeMs = endedMs + Math.min(tickMsMax, restMs);
+    const restMs = gathered ? Math.max(restFactor * writingMs, this.#load.restMs) : 0;
+    const leastRestMs = Math.min(restMs, writingMs / 2, tickMsMax);
+    this.#notBeforeMs = Math.max(beganMs + Math.min(tickMsMax, writingMs + restMs), endedMs + leastRestMs);
   }
 
   /** Writes what is pending of one conversation now. With `corked`, sessions are corked and noted there. */
@@ -135,7 +138,7 @@ export class DeliveryTick {
   }
 }
 
-/** What people notice of a delay begins above this. */
+/** From the begin of one tick to that of the next. What people notice of a delay begins above this. */
 const tickMsMax = 50;
 const restFactor = 4;
 /** Entries × sockets in a tenth of a second: from where writing each entry for itself costs little to where it would fill a processor. */
