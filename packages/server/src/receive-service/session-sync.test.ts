@@ -35,7 +35,7 @@ const slow =
   };
 
 describe("a sync", () => {
-  it("comes to its end though the conversation moves on during every read", async () => {
+  it("comes to its end though the conversation moves on during every read (G6)", async () => {
     let moving = false;
     let [reads, head] = [0, beginning];
     const stores = slow(async () => {
