@@ -1,5 +1,5 @@
 import type { Stores } from "@tidings/core";
-import { asConversationId, asMessageId, asUserId, type UserId } from "@tidings/protocol";
+import { asConversationId, asMessageId, asUserId, limits, type UserId } from "@tidings/protocol";
 import { afterEach, describe, expect, it } from "vitest";
 import { openReceiveRig, type ReceiveRig } from "../testing/receive-rig.ts";
 
@@ -59,6 +59,34 @@ describe("a sync", () => {
     await say();
     await cleos.until(team, head + 1);
     expect(cleos.seqs(team)).toEqual(Array.from({ length: head + 1 }, (_, index) => index + 1));
+  });
+
+  it("leaves what its machine jumped over meanwhile to the next one, which asks for the right again (G7)", async () => {
+    let [losing, moving] = [false, false];
+    const gate = { reached: Promise.withResolvers<void>(), opened: Promise.withResolvers<void>() };
+    const stores = slow(async () => {
+      if (!moving) return;
+      moving = false;
+      gate.reached.resolve();
+      await gate.opened.promise;
+    });
+    const flags = ["--messages-per-second=100000", "--messages-burst=100000"];
+    rig = await openReceiveRig({ stores, flags, lose: ({ tell }) => losing && tell === "delivery" });
+    await rig.group(team, [ann, ben, cleo]);
+    const [bens, cleos] = [await rig.connect(ben), await rig.connect(cleo)];
+    await Promise.all([bens.next("synced"), cleos.next("synced")]);
+    moving = true;
+    cleos.send({ type: "sync", request: 1, have: { [team]: 0 } });
+    await gate.reached.promise;
+    losing = true;
+    for (let index = 0; index < limits.syncEntriesMax + 10; index++) await say();
+    losing = false;
+    await say();
+    // That it says so to those who follow shows that it jumped.
+    expect((await bens.next("heads")).heads[team]).toBeGreaterThan(limits.syncEntriesMax);
+    gate.opened.resolve();
+    expect(await cleos.next("synced")).toMatchObject({ request: 1, conversations: [{ status: "truncated" }] });
+    expect(cleos.seqs(team)).toEqual([]);
   });
 
   it("reads again what came when more arrived meanwhile than is kept at hand", async () => {

@@ -81,6 +81,7 @@ export function createSessionSync(parts: {
   /**
    * For a member: brings the subscription from the cursor to the head, as far as the budget goes. The right is good up to the head that
    * was known before it was read, and for whatever comes by this machine: an entry that ends the membership ends the subscription (G7).
+   * Where the machine jumps over entries, the next sync asks for the right again.
    */
   async function pushFrom(
     session: Session,
@@ -118,14 +119,16 @@ export function createSessionSync(parts: {
     const { subscription, tail, budget } = from;
     const { conversation } = subscription;
     const { id } = conversation;
+    const { seenFromSeq } = conversation;
     const isThere = (): boolean => subscription.sentSeq >= Math.max(from.head, conversation.arrivedSeq);
+    const isGood = (): boolean => isLive(subscription) && conversation.seenFromSeq === seenFromSeq;
     const give = (entries: readonly EncodedEntry[]): void => {
       session.write(encodeDeliver(id, entries));
       noteFetched(session, id, entries);
       subscription.sentSeq = (entries.at(-1) as EncodedEntry).seq;
     };
     let entriesLeft = limits.syncEntriesMax;
-    while (!isThere() && entriesLeft > 0 && isLive(subscription) && !hasEnough(session, budget)) {
+    while (!isThere() && entriesLeft > 0 && isGood() && !hasEnough(session, budget)) {
       const { sentSeq } = subscription;
       if (sentSeq >= tail.beforeSeq && sentSeq < conversation.arrivedSeq) {
         const piece = pieceOf(tail.after(sentSeq), entriesLeft);
@@ -139,7 +142,7 @@ export function createSessionSync(parts: {
       const range = { conversation: id, fromSeq: asSeq(sentSeq + 1), toSeq, charactersMax: pieceCharactersMax };
       const entries = await readWithinBudget(messages, range, budget);
       // Meanwhile a tick may have written part of it, or the membership may have ended.
-      if (subscription.sentSeq !== sentSeq || !isLive(subscription)) continue;
+      if (subscription.sentSeq !== sentSeq || !isGood()) continue;
       if (entries.length === 0) break;
       give(entries);
       entriesLeft -= entries.length;
