@@ -14,6 +14,8 @@ let leases: Leases;
 let working: Map<number, Set<number>>;
 let begun: number;
 let isFit: boolean;
+/** What is under way ends when the worker is told to end it; not where a database does not answer. */
+let isStuck: boolean;
 
 beforeEach(() => {
   clock = createManualClock();
@@ -21,6 +23,7 @@ beforeEach(() => {
   working = new Map();
   begun = 0;
   isFit = true;
+  isStuck = false;
 });
 
 /** A worker of two partitions; where it is alone it should hold both. */
@@ -44,7 +47,10 @@ function openWorker(some: Partial<Leases>): PartitionLeases {
       };
       return {
         run: () => promise,
-        drain: async () => end(),
+        drain: () => {
+          if (!isStuck) end();
+          return promise.then(() => undefined);
+        },
         stop: end,
       };
     },
@@ -151,6 +157,24 @@ describe("a worker's partitions", () => {
     expect(working.get(1)?.size).toBe(1);
     if (other !== undefined) await leases.release("workers/present/w_2", other);
     await clock.advance(leaseMs);
+    expect([...working.values()].map(({ size }) => size)).toEqual([1, 1]);
+    await worker.stop();
+  });
+
+  it("are left to others by an unfit worker that cannot end what is under way, after a lease's time", async () => {
+    const worker = openWorker({});
+    void worker.run();
+    await clock.advance(roundMs);
+    [isFit, isStuck] = [false, true];
+    await leases.acquire("workers/present/w_2", "w_2", 100 * leaseMs);
+    await clock.advance(roundMs);
+    expect(await held()).toEqual(["w_1", "w_1"]);
+    await clock.advance(leaseMs);
+    expect(await held()).toEqual([]);
+    // It is fit again, and is still at it: nothing is worked on twice here.
+    isFit = true;
+    await clock.advance(2 * leaseMs);
+    expect(begun).toBe(2);
     expect([...working.values()].map(({ size }) => size)).toEqual([1, 1]);
     await worker.stop();
   });

@@ -191,10 +191,24 @@ export class PartitionLeases {
 
   #handOver(held: Held): Promise<void> {
     held.handingOver ??= (async () => {
-      await held.holding.drain();
+      await this.#drained(held.holding);
       await this.#release(partitionName(held.partition), held.lease);
     })();
     return held.handingOver;
+  }
+
+  /**
+   * What is under way at an unfit worker may take as long as a driver waits for a database that does not answer: others wait for it no
+   * longer than for a dead one. The store refuses by its epoch whatever comes of it later.
+   */
+  #drained(holding: Holding): Promise<void> {
+    const drained = holding.drain();
+    const { clock, leaseMs, isFit } = this.#options;
+    if (isFit()) return drained;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const cancel = clock.after(leaseMs, resolve);
+    drained.then(resolve, reject).finally(cancel);
+    return promise;
   }
 
   async #release(name: string, lease: Lease | undefined): Promise<void> {
