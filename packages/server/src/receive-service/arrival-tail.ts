@@ -3,8 +3,8 @@ import type { EncodedEntry } from "@tidings/core";
 
 /**
  * What arrived of a conversation lately, kept while syncs of it are under way: dense, up to the last entry that arrived. A sync that has
- * read what was stored before goes on from here, and is at the end in one step; reading on after a head that moves it would never
- * come there when the databases are slow, and the more who read, the slower they are.
+ * read what was stored before goes on from here without reading again. If it read on instead, a head that moves would keep it from ever
+ * coming to the end where the databases are slow, and the more syncs read on, the slower they are.
  */
 export class ArrivalTail {
   #entries: EncodedEntry[] = [];

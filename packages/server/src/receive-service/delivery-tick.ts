@@ -11,8 +11,8 @@ import type { Session } from "./session.ts";
  *
  * The tick clocks itself. While messages come one by one, each goes out at once. A tick that found several entries of one
  * conversation was behind: after it took c ms the next one begins 5c ms after it began, and gathers meanwhile, so that a busy machine
- * spends a fifth of its time on writing. From `tickMsMax` on it spends the more, up to two thirds: what arrives waits for `tickMsMax`
- * at most, as long as that leaves a third of the time for everything else.
+ * spends a fifth of its time on writing. From `tickMsMax` on it spends the more: what arrives waits for `tickMsMax` at most, as long as
+ * that leaves a third of the time for everything else; then the machine rests half as long as it wrote, `tickMsMax` at most.
  *
  * It waits longer where there is much to deliver, however quick it was: one of eight machines of a large group has an eighth of its sockets
  * to write to, and would write eight times as often; so a delivery would cost the more, the more machines there are.

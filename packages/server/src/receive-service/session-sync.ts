@@ -120,16 +120,18 @@ export function createSessionSync(parts: {
     const { conversation } = subscription;
     const { id } = conversation;
     const { seenFromSeq } = conversation;
-    const isThere = (): boolean => subscription.sentSeq >= Math.max(from.head, conversation.arrivedSeq);
-    const isGood = (): boolean => isLive(subscription) && conversation.seenFromSeq === seenFromSeq;
+    const end = (): number => Math.max(from.head, conversation.arrivedSeq);
+    /** Up to where the right is good. */
+    const readableSeq = (): number => (conversation.seenFromSeq === seenFromSeq ? end() : from.head);
     const give = (entries: readonly EncodedEntry[]): void => {
       session.write(encodeDeliver(id, entries));
       noteFetched(session, id, entries);
       subscription.sentSeq = (entries.at(-1) as EncodedEntry).seq;
     };
-    let entriesLeft = limits.syncEntriesMax;
-    while (!isThere() && entriesLeft > 0 && isGood() && !hasEnough(session, budget)) {
+    let entriesLeft: number = limits.syncEntriesMax;
+    for (;;) {
       const { sentSeq } = subscription;
+      if (sentSeq >= readableSeq() || entriesLeft === 0 || !isLive(subscription) || hasEnough(session, budget)) break;
       if (sentSeq >= tail.beforeSeq && sentSeq < conversation.arrivedSeq) {
         const piece = pieceOf(tail.after(sentSeq), entriesLeft);
         const entries = takeWithinBudget(piece, budget);
@@ -138,16 +140,17 @@ export function createSessionSync(parts: {
         entriesLeft -= entries.length;
         continue;
       }
-      const toSeq = asSeq(Math.min(Math.max(from.head, tail.beforeSeq), sentSeq + entriesLeft));
+      const toSeq = asSeq(Math.min(Math.max(from.head, tail.beforeSeq), readableSeq(), sentSeq + entriesLeft));
       const range = { conversation: id, fromSeq: asSeq(sentSeq + 1), toSeq, charactersMax: pieceCharactersMax };
-      const entries = await readWithinBudget(messages, range, budget);
-      // Meanwhile a tick may have written part of it, or the membership may have ended.
-      if (subscription.sentSeq !== sentSeq || !isGood()) continue;
+      const read = await readWithinBudget(messages, range, budget);
+      // Meanwhile a tick may have written part of it, the membership may have ended, or the machine may have jumped.
+      if (subscription.sentSeq !== sentSeq || !isLive(subscription)) continue;
+      const entries = read.filter(({ seq }) => seq <= readableSeq());
       if (entries.length === 0) break;
       give(entries);
       entriesLeft -= entries.length;
     }
-    const status = isThere() ? "complete" : "truncated";
+    const status = subscription.sentSeq >= end() ? "complete" : "truncated";
     // What this machine lacks itself comes by it soon: a client that asked for it would read what others read, too.
     if (status === "complete" && conversation.arrivedSeq < conversation.knownHead) checkSoon(id);
     const head = status === "complete" ? subscription.sentSeq : headOf(conversation, from.head);
