@@ -122,8 +122,8 @@ export async function openNatsConnectionDirectory(
       await bucket.purge(`r.${encodeKey(id)}.>`, sequence);
     },
     async add(user, id) {
-      await mirror.following();
-      if (rows.machines.get(id)?.rows.has(user) !== true) await put(rowKey(user, id), "1");
+      // A session waits for its row. It is written again where nobody knows whether it is there, because the mirror is catching up.
+      if (!mirror.isFollowing || rows.machines.get(id)?.rows.has(user) !== true) await put(rowKey(user, id), "1");
       const users = own.get(id);
       if (users === undefined) own.set(id, new Set([user]));
       else users.add(user);
