@@ -202,13 +202,9 @@ export class PartitionLeases {
    * longer than for a dead one. The store refuses by its epoch whatever comes of it later.
    */
   #drained(holding: Holding): Promise<void> {
+    const { isFit, leaseMs } = this.#options;
     const drained = holding.drain();
-    const { clock, leaseMs, isFit } = this.#options;
-    if (isFit()) return drained;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const cancel = clock.after(leaseMs, resolve);
-    drained.then(resolve, reject).finally(cancel);
-    return promise;
+    return isFit() ? drained : this.#inTime(drained, leaseMs).catch(() => undefined);
   }
 
   async #release(name: string, lease: Lease | undefined): Promise<void> {
@@ -222,11 +218,11 @@ export class PartitionLeases {
    * A round waits for an answer as long as a round may take. A driver is more patient: while it waits for the answer about one
    * lease, all the others would run out.
    */
-  #inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
-    const { clock, leaseMs } = this.#options;
+  #inTime<Answer>(answer: Promise<Answer>, withinMs = this.#options.leaseMs / roundsInLease): Promise<Answer> {
+    const { clock } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const cancel = clock.after(leaseMs / roundsInLease, () => {
-      reject(new TidingsError("unavailable", { detail: "The leases do not answer." }));
+    const cancel = clock.after(withinMs, () => {
+      reject(new TidingsError("unavailable", { detail: "There is no answer in time." }));
     });
     answer.then(resolve, reject).finally(cancel);
     return promise;

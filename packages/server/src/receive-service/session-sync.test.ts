@@ -1,5 +1,5 @@
 import type { Stores } from "@tidings/core";
-import { asConversationId, asMessageId, asUserId, limits, type UserId } from "@tidings/protocol";
+import { asConversationId, asMessageId, asUserId, type History, limits, type UserId } from "@tidings/protocol";
 import { afterEach, describe, expect, it } from "vitest";
 import { joined, openReceiveRig, type ReceiveRig } from "../testing/receive-rig.ts";
 
@@ -22,61 +22,69 @@ async function say(text = "text"): Promise<void> {
 /** What only syncs ask for: workers, and a machine that lacks something, take larger pieces. */
 const pieceCharacters = 64 * 1024;
 
-/** What a sync reads is answered after `meanwhile`. */
-const slow =
-  (meanwhile: () => Promise<void>) =>
-  (stores: Stores): Stores => {
+/**
+ * Ben and Cleo follow a group of Ann's. From `watch.isOn` on, what a sync reads is answered after `meanwhile`, which is told how many
+ * times syncs have read.
+ */
+async function openGroup(
+  meanwhile: (read: number) => Promise<void>,
+  { history, ...options }: { history?: History } & Parameters<typeof openReceiveRig>[0] = {},
+) {
+  const watch = { isOn: false, reads: 0 };
+  const slow = (stores: Stores): Stores => {
     const entries: Stores["messages"]["entries"] = async (range) => {
       const answer = await stores.messages.entries(range);
-      if (range.charactersMax === pieceCharacters) await meanwhile();
+      if (watch.isOn && range.charactersMax === pieceCharacters) await meanwhile(++watch.reads);
       return answer;
     };
     return { ...stores, messages: Object.assign(Object.create(stores.messages), { entries }) };
   };
+  rig = await openReceiveRig({
+    ...options,
+    flags: ["--messages-per-second=100000", "--messages-burst=100000"],
+    stores: slow,
+  });
+  await rig.group(team, [ann, ben, cleo]);
+  if (history !== undefined) await rig.change(team, [{ kind: "group-changed", by: ann, history }]);
+  const [bens, cleos] = [await rig.connect(ben), await rig.connect(cleo)];
+  await Promise.all([bens.next("synced"), cleos.next("synced")]);
+  return { bens, cleos, watch };
+}
+
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
 
 describe("a sync", () => {
   it("comes to its end though the conversation moves on during every read (G6)", async () => {
-    let moving = false;
-    let [reads, head] = [0, beginning];
-    const stores = slow(async () => {
-      if (!moving) return;
-      reads += 1;
+    let head = beginning;
+    const { bens, cleos, watch } = await openGroup(async (read) => {
       // Each read is overtaken; one after the other would never come to the end.
       for (let index = 0; index < 3; index++) await say();
       head += 3;
       await bens.until(team, head);
-      if (reads === 20) moving = false;
+      if (read === 20) watch.isOn = false;
     });
-    rig = await openReceiveRig({ stores });
-    await rig.group(team, [ann, ben, cleo]);
-    const [bens, cleos] = [await rig.connect(ben), await rig.connect(cleo)];
-    await Promise.all([bens.next("synced"), cleos.next("synced")]);
-    moving = true;
+    watch.isOn = true;
     cleos.send({ type: "sync", request: 1, have: { [team]: 0 } });
     expect(await cleos.next("synced")).toMatchObject({ request: 1, conversations: [{ status: "complete" }] });
-    moving = false;
-    expect(reads).toBe(1);
+    expect(watch.reads).toBe(1);
     await say();
     await cleos.until(team, head + 1);
-    expect(cleos.seqs(team)).toEqual(Array.from({ length: head + 1 }, (_, index) => index + 1));
+    expect(cleos.seqs(team)).toEqual(upTo(head + 1));
   });
 
   it("gives nothing of what was said while he was away, though its machine jumped over his leaving (G7)", async () => {
-    let [losing, moving] = [false, false];
+    let losing = false;
     const gate = { reached: Promise.withResolvers<void>(), opened: Promise.withResolvers<void>() };
-    const stores = slow(async () => {
-      if (!moving) return;
-      moving = false;
+    const lose: Parameters<typeof openGroup>[1] = {
+      history: "since-join",
+      lose: ({ tell }) => losing && tell === "delivery",
+    };
+    const { bens, cleos, watch } = await openGroup(async () => {
+      watch.isOn = false;
       gate.reached.resolve();
       await gate.opened.promise;
-    });
-    const flags = ["--messages-per-second=100000", "--messages-burst=100000"];
-    rig = await openReceiveRig({ stores, flags, lose: ({ tell }) => losing && tell === "delivery" });
-    await rig.group(team, [ann, ben, cleo]);
-    await rig.change(team, [{ kind: "group-changed", by: ann, history: "since-join" }]);
-    const [bens, cleos] = [await rig.connect(ben), await rig.connect(cleo)];
-    await Promise.all([bens.next("synced"), cleos.next("synced")]);
-    moving = true;
+    }, lose);
+    watch.isOn = true;
     cleos.send({ type: "sync", request: 1, have: { [team]: beginning } });
     await gate.reached.promise;
     losing = true;
@@ -102,24 +110,17 @@ describe("a sync", () => {
   });
 
   it("reads again what came when more arrived meanwhile than is kept at hand", async () => {
-    let moving = false;
-    let [reads, head] = [0, beginning];
-    const stores = slow(async () => {
-      if (!moving) return;
-      reads += 1;
-      if (reads > 1) return;
+    let head = beginning;
+    const { bens, cleos, watch } = await openGroup(async (read) => {
+      if (read > 1) return;
       for (let index = 0; index < 40; index++) await say("x".repeat(16_000));
       head += 40;
       await bens.until(team, head);
     });
-    rig = await openReceiveRig({ stores, flags: ["--messages-burst=1000"] });
-    await rig.group(team, [ann, ben, cleo]);
-    const [bens, cleos] = [await rig.connect(ben), await rig.connect(cleo)];
-    await Promise.all([bens.next("synced"), cleos.next("synced")]);
-    moving = true;
+    watch.isOn = true;
     cleos.send({ type: "sync", request: 1, have: { [team]: 0 } });
     expect(await cleos.next("synced")).toMatchObject({ request: 1, conversations: [{ status: "complete", head }] });
-    expect(reads).toBeGreaterThan(1);
-    expect(cleos.seqs(team)).toEqual(Array.from({ length: head }, (_, index) => index + 1));
+    expect(watch.reads).toBeGreaterThan(1);
+    expect(cleos.seqs(team)).toEqual(upTo(head));
   });
 });
